@@ -1,0 +1,6 @@
+#!/usr/bin/env node
+import { run } from '../dist/src/cli/run.js'
+
+process.exitCode = await run(process.argv.slice(2))
+// A plugin that was only loaded, or a connection that will not close, must not keep the command from ending.
+setTimeout(() => process.exit(), 2_000).unref()

@@ -1,0 +1,34 @@
+import type { AgentAccounts } from '../agents/contract.js'
+import type { InboxService } from '../inbound/contract.js'
+
+export interface EngineOptions {
+  readonly configFile: string
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+export interface RunningEngine {
+  stop(): Promise<void>
+  /** Exit code of an engine that ended by itself. */
+  readonly done: Promise<number>
+}
+
+/** Services for one command: database open and migrated, nothing listening, no plugin started. */
+export interface CommandServices {
+  readonly accounts: AgentAccounts
+  readonly inbox: InboxService
+  close(): Promise<void>
+}
+
+/** What the command line asks of the engine; main.ts exports it. Imported only by the commands that need it. */
+export interface EngineEntry {
+  startEngine(options: EngineOptions): Promise<RunningEngine>
+  openServices(options: EngineOptions): Promise<CommandServices>
+}
+
+export async function loadEngine(): Promise<EngineEntry> {
+  const main: Partial<EngineEntry> = await import('../main.js')
+  const absent = (): never => {
+    throw new Error('this build has no engine')
+  }
+  return { startEngine: main.startEngine ?? absent, openServices: main.openServices ?? absent }
+}

@@ -1,0 +1,83 @@
+import { group, map, names, type SchemaNode } from './schema-node.js'
+
+export const channelKinds = Object.freeze(['voice', 'webchat', 'messaging', 'sms', 'email', 'social'] as const)
+export const languageLevels = Object.freeze(['A1', 'A2', 'B1', 'B2', 'C1', 'C2'] as const)
+
+const time = '(?:[01]\\d|2[0-3]):[0-5]\\d'
+const windows: SchemaNode = {
+  type: 'array',
+  items: {
+    type: 'string',
+    pattern: `^${time}-(?:${time}|24:00)$`,
+    hint: 'Write a window as "09:00-17:00"; "22:00-06:00" runs over midnight, and 24:00 is allowed as the end.',
+  },
+}
+const date: SchemaNode = { type: 'string', format: 'date', hint: 'Write a date as "2026-12-24".' }
+const skillLevels = (description: string): SchemaNode => ({
+  type: 'object',
+  description,
+  default: {},
+  additionalProperties: { type: 'integer', minimum: 1, maximum: 10, hint: 'Give a level from 1 to 10.' },
+})
+
+export const queue: SchemaNode = {
+  ...group('A line in which conversations wait for an agent.', {
+    name: { type: 'string', minLength: 1, description: 'Shown to people; the id when absent.' },
+    teams: names('Teams whose agents serve the queue; empty: every agent.'),
+    skills: skillLevels('Skills an agent needs, with the lowest level.'),
+    calendar: { type: ['string', 'null'], default: null, description: 'Opening hours; absent: always open.' },
+    offerSeconds: { type: 'integer', minimum: 5, maximum: 3600, default: 30, description: 'Life of an offer.' },
+    overflow: { type: ['string', 'null'], default: null, description: 'Queue that helps when the wait is too long.' },
+    maxWaitSeconds: {
+      type: ['integer', 'null'],
+      minimum: 1,
+      default: null,
+      description: 'Wait after which the overflow queue joins in.',
+    },
+    strict: { type: 'boolean', default: false, description: 'Strict priority instead of head starts.' },
+  }),
+}
+export const agent: SchemaNode = {
+  ...group('A person who answers.', {
+    name: { type: 'string', minLength: 1, description: 'Shown to customers and colleagues; the id when absent.' },
+    email: { type: 'string', format: 'email', description: 'Signs in with it.', hint: 'Write a full e-mail address.' },
+    role: { type: 'string', enum: ['agent', 'lead', 'admin', 'auditor', 'integrator'], default: 'agent' },
+    teams: names('Teams the agent belongs to.'),
+    skills: skillLevels('What the agent can do, with levels from 1 to 10.'),
+    languages: {
+      type: 'object',
+      description: 'Languages with their CEFR level, A1 to C2.',
+      default: {},
+      propertyNames: { type: 'string', pattern: '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$', hint: 'Use a tag such as "en".' },
+      additionalProperties: { type: 'string', enum: languageLevels },
+    },
+    capacity: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 10000,
+      default: 100,
+      description: 'Units: a voice call takes 100, a web chat 25, a message 20, an e-mail 10.',
+    },
+    perChannel: {
+      type: 'object',
+      description: 'Most conversations at a time, by sort of channel.',
+      default: {},
+      additionalProperties: false,
+      properties: Object.fromEntries(channelKinds.map((kind) => [kind, { type: 'integer', minimum: 0 }])),
+    },
+    timeZone: { type: 'string', default: 'UTC', description: 'IANA name, such as Europe/Berlin.' },
+  }),
+  required: ['email'],
+}
+export const calendar: SchemaNode = {
+  ...group('Opening hours.', {
+    timeZone: { type: 'string', description: 'IANA name, such as Europe/Berlin.' },
+    weekly: {
+      ...group('Windows of each day of the week.', {}),
+      properties: Object.fromEntries(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'].map((day) => [day, windows])),
+    },
+    holidays: { type: 'array', default: [], uniqueItems: true, items: date, description: 'Closed the whole day.' },
+    overrides: map('Windows of single dates instead of the weekly ones; [] = closed.', windows, date),
+  }),
+  required: ['timeZone'],
+}

@@ -1,0 +1,88 @@
+/**
+ * Every code the engine can answer with. The reference page docs/reference/errors.md is generated from this table.
+ * `status` is the HTTP status; `fix` is the general remedy (the message of a single error is more precise).
+ * Codes are forever: within a major none is renamed or given another meaning. One line a code, sorted by area.
+ */
+export const catalogue = {
+  TL_AUTH_UNAUTHENTICATED: { status: 401, fix: 'Sign in, or send a valid bearer token.' },
+  TL_AUTH_FORBIDDEN: { status: 403, fix: 'Ask an administrator for the role that the action needs.' },
+  TL_AUTH_RATE_LIMITED: { status: 429, fix: 'Wait for the time in Retry-After before trying again.' },
+  TL_CHANNEL_SIGNATURE_INVALID: {
+    status: 401,
+    fix: 'Compare the channel secret with the one the provider signs with.',
+  },
+  TL_CHANNEL_SIGNATURE_MISSING: { status: 401, fix: 'Let the sender sign the request; unsigned requests never enter.' },
+  TL_CHANNEL_UNAVAILABLE: { status: 503, fix: 'Look at the instance in /v1/admin/plugins; it says what to do.' },
+  TL_CHANNEL_UNKNOWN: { status: 404, fix: 'Check the channel id in the URL against config/throughline.yaml.' },
+  TL_CHANNEL_UNSUPPORTED: {
+    status: 422,
+    fix: 'Send content the channel can carry; its capabilities are in /v1/channels.',
+  },
+  TL_CHANNEL_WINDOW_CLOSED: { status: 422, fix: 'Send a template, or answer on another channel of the contact.' },
+  TL_CLI_USAGE: { status: 400, fix: 'Read `throughline <command> --help`.' },
+  TL_COMMAND_CONFLICT: { status: 409, fix: 'Read the current version and decide again.' },
+  TL_COMMAND_IDEMPOTENCY_MISMATCH: { status: 409, fix: 'Use a new command id for a new command.' },
+  TL_COMMAND_INVALID: { status: 422, fix: 'Correct the field that the path names.' },
+  TL_COMMAND_NOT_FOUND: { status: 404, fix: 'Check the id; what one may not see answers the same.' },
+  TL_CONFIG_CALENDAR_GAP: {
+    status: 500,
+    fix: 'Choose a time outside the hour that is skipped when the clocks go forward.',
+  },
+  TL_CONFIG_CALENDAR_NEVER_OPEN: { status: 500, fix: 'Add windows to the calendar.' },
+  TL_CONFIG_CALENDAR_OVERLAP: { status: 500, fix: 'Join the windows, or correct one of the times.' },
+  TL_CONFIG_DUPLICATE: { status: 500, fix: 'Give each of the two a name or address of its own.' },
+  TL_CONFIG_ENV_MISSING: {
+    status: 500,
+    fix: 'Set the environment variable, or give it a default with ${NAME:-default}.',
+  },
+  TL_CONFIG_ENV_SYNTAX: {
+    status: 500,
+    fix: 'Write ${NAME}, ${NAME:-default}, ${NAME:?why}, ${file:/path}, or $${ for a plain one.',
+  },
+  TL_CONFIG_FILE_UNREADABLE: { status: 500, fix: 'Check the path and the permissions of the file.' },
+  TL_CONFIG_INVALID: { status: 500, fix: 'Correct the value; the message names file, line and key.' },
+  TL_CONFIG_KEY_MISSING: { status: 500, fix: 'Add the key that the message names.' },
+  TL_CONFIG_KEY_UNKNOWN: { status: 500, fix: 'Correct or remove the key; near names are suggested.' },
+  TL_CONFIG_OVERFLOW_CYCLE: { status: 500, fix: 'Remove one `overflow` of the circle.' },
+  TL_CONFIG_QUEUE_UNSTAFFED: { status: 500, fix: 'Give an agent one of the teams of the queue.' },
+  TL_CONFIG_REFERENCE_UNKNOWN: { status: 500, fix: 'Name something that the configuration defines.' },
+  TL_CONFIG_SECRET_LITERAL: {
+    status: 500,
+    fix: 'Take the secret from the environment or a file: ${NAME} or ${file:/path}.',
+  },
+  TL_CONFIG_SKILL_UNUSED: { status: 500, fix: 'Give an agent the skill at that level, or ask for less.' },
+  TL_CONFIG_TIME_ZONE_UNKNOWN: { status: 500, fix: 'Use an IANA name such as Europe/Berlin.' },
+  TL_CONFIG_YAML: { status: 500, fix: 'Correct the YAML at the line named.' },
+  TL_INBOUND_BODY_INVALID: { status: 400, fix: 'Send a body the channel understands.' },
+  TL_INBOUND_BODY_TOO_LARGE: { status: 413, fix: 'Send fewer events a request, or raise server.webhookBodyLimit.' },
+  TL_INBOUND_OVERLOADED: { status: 503, fix: 'Send it again later; nothing was stored.' },
+  TL_INTERNAL_FAILED: { status: 500, fix: 'Look the reference up in the log of the node.' },
+  TL_NODE_OVERLOADED: { status: 503, fix: 'Try again after the time given.' },
+  TL_OFFER_ALREADY_TAKEN: { status: 409, fix: 'Nothing to do: another agent has it.' },
+  TL_OFFER_EXPIRED: { status: 409, fix: 'Wait for the next offer.' },
+  TL_PLUGIN_INCOMPATIBLE: {
+    status: 500,
+    fix: 'Install a version of the plugin made for this SDK; the message has the command.',
+  },
+  TL_PLUGIN_INVALID: { status: 500, fix: 'Export the result of a define…() function as default.' },
+  TL_PLUGIN_LOAD_FAILED: { status: 500, fix: 'Correct the error in the plugin; the cause says where.' },
+  TL_PLUGIN_NOT_FOUND: { status: 500, fix: 'Install the package, or correct `use:`.' },
+  TL_PLUGIN_TIMEOUT: { status: 504, fix: 'Find out what the plugin waited for; the operation is named.' },
+  TL_REQUEST_INVALID: { status: 400, fix: 'Correct the field that the path names.' },
+  TL_REQUEST_NOT_FOUND: { status: 404, fix: 'Check the path and the id.' },
+  TL_RULES_EVALUATION_FAILED: { status: 500, fix: 'Correct the rule; the default decision was taken meanwhile.' },
+  TL_RULES_INVALID: { status: 500, fix: 'Correct the rule file; the last good version keeps working.' },
+  TL_RULES_OPERATOR_UNKNOWN: { status: 500, fix: 'Use a known operator, or install the plugin that provides it.' },
+  TL_SOCKET_BAD_FRAME: { status: 400, fix: "Send one JSON object a frame, of the envelope's shape." },
+  TL_SOCKET_RATE_LIMITED: { status: 429, fix: 'Slow down; retryAfterMs says how long.' },
+  TL_SOCKET_TOO_LARGE: { status: 413, fix: 'Send frames below limits.maxFrame.' },
+  TL_SOCKET_UNKNOWN_TYPE: { status: 400, fix: 'Use a command of agent.v1.' },
+  TL_STORE_MIGRATION_FAILED: { status: 500, fix: 'Read the cause; the database was left as it was.' },
+  TL_STORE_UNAVAILABLE: { status: 503, fix: 'Check that PostgreSQL runs and DATABASE_URL is right.' },
+  TL_SURFACE_MOUNT_TAKEN: { status: 500, fix: 'Give the surface another mount.' },
+  TL_TEMPLATE_FAILED: { status: 422, fix: 'Correct the values or the template that the message names.' },
+  TL_TEMPLATE_INVALID: { status: 500, fix: 'Correct the template at the line named; the others work.' },
+  TL_TEMPLATE_UNKNOWN: { status: 422, fix: 'Use a template of config/templates, or add the file.' },
+} as const satisfies Record<string, { status: number; fix: string }>
+
+export type ErrorCode = keyof typeof catalogue

@@ -1,0 +1,111 @@
+import type { LoggedEvent } from '@throughline/plugin-sdk'
+import type { Transaction } from 'kysely'
+import type { Tables } from '../store/tables.js'
+
+export type { LoggedEvent } from '@throughline/plugin-sdk'
+
+/** A durable event about to be written; it gets its position after the transaction has committed. */
+export interface NewEvent {
+  readonly type: EventType
+  readonly conversation?: string | null
+  readonly contact?: string | null
+  /** Only this agent, leads and admins may see it (offers). */
+  readonly agent?: string | null
+  /** `<channel>/<thread>` where the channel serves its own clients; wakes their streams. */
+  readonly watch?: string | null
+  readonly actor: LoggedEvent['actor']
+  /** Id of the command, or `in_<inbox id>`, that caused it. */
+  readonly cause?: string | null
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+export const eventTypes = [
+  'conversation.created',
+  'conversation.updated',
+  'conversation.joined',
+  'conversation.split',
+  'conversation.touchpointAdded',
+  'conversation.resolved',
+  'conversation.reopened',
+  'conversation.snoozed',
+  'message.inbound',
+  'message.edited',
+  'message.deleted',
+  'message.reaction',
+  'message.queued',
+  'message.sending',
+  'message.sent',
+  'message.delivered',
+  'message.read',
+  'message.failed',
+  'message.unknown',
+  'message.dead',
+  'message.cancelled',
+  'message.echo',
+  'attachment.stored',
+  'attachment.missing',
+  'note.added',
+  'work.held',
+  'work.queued',
+  'work.assigned',
+  'work.unassigned',
+  'work.transferred',
+  'work.wrapping',
+  'work.completed',
+  'work.abandoned',
+  'offer.created',
+  'offer.presented',
+  'offer.accepted',
+  'offer.declined',
+  'offer.expired',
+  'offer.rescinded',
+  'offer.cancelled',
+  'routing.noRoute',
+  'rule.failed',
+  'contact.created',
+  'contact.updated',
+  'identity.linked',
+  'identity.unlinked',
+  'identity.suggested',
+  'identity.rejected',
+  'identity.conflict',
+  'inbox.parked',
+  'inbox.replayed',
+  'channel.degraded',
+  'channel.restored',
+  'plugin.error',
+  'agent.presence',
+  'perms.changed',
+  'session.revoked',
+  'config.changed',
+] as const
+export type EventType = (typeof eventTypes)[number]
+
+/** Writing side. `append` runs inside the caller's transaction; `poke` after its commit. */
+export interface EventWriter {
+  /** One set-based insert into the outbox. */
+  append(trx: Transaction<Tables>, events: readonly NewEvent[]): Promise<void>
+  /** Something was committed: give it positions and tell every node. Returns at once; coalesced; never throws. */
+  poke(): void
+}
+
+/** Reading side: one reader a node, fanned out in memory. */
+export interface EventReader {
+  readonly epoch: string
+  /** Highest position this node has seen. */
+  head(): number
+  /** Calls `receive` with consecutive batches, every position once, from now on. Returns the unsubscribe function. */
+  subscribe(receive: (batch: readonly StoredEvent[]) => void): () => void
+  /** From a position (exclusive), out of the node's ring or the database. null: older than what is kept. */
+  read(after: number, limit: number): Promise<readonly StoredEvent[] | null>
+  /** Ephemeral fan-out to all nodes (typing, presence): at most once, no position. Best effort, at most 1 kB. */
+  publish(topic: string, data: Readonly<Record<string, unknown>>): void
+  onEphemeral(topic: string, receive: (data: Readonly<Record<string, unknown>>) => void): () => void
+}
+
+/** A logged event with the fields that decide who may see it. */
+export interface StoredEvent extends LoggedEvent {
+  readonly agent: string | null
+  readonly watch: string | null
+  readonly cause: string | null
+}

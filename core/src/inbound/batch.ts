@@ -1,0 +1,399 @@
+import type { Kysely, Transaction } from 'kysely'
+import type { InboundEvent, Logger } from '@throughline/plugin-sdk'
+import type { Clock } from '../clock.js'
+import type { ChannelKind } from '../config/contract.js'
+import type { EventWriter, NewEvent } from '../events/contract.js'
+import type { Ids } from '../ids.js'
+import type { InboundReceipt, OutboundService } from '../outbound/contract.js'
+import type { Facts, NewWorkItem, Router, RoutingDecision, WorkService } from '../routing/contract.js'
+import type { Tables } from '../store/tables.js'
+import { insertDecisions, type NewDecision } from './decision-store.js'
+import { clearTrouble, closeBatch, endRows, readInHand, type Claim, type InboxRow, type RowEnd } from './drain-store.js'
+
+/** What the drain needs from identity and conversations, as the kernel wires it. */
+export interface BatchIdentity<Prepared, Told = unknown> {
+  prepare(senders: readonly { channel: string; sender: Sender }[]): Promise<readonly Prepared[]>
+  resolve(
+    trx: Transaction<Tables>,
+    senders: readonly Prepared[],
+  ): Promise<{
+    readonly resolved: readonly ResolvedSender[]
+    readonly events: readonly NewEvent[]
+    readonly told: readonly Told[]
+  }>
+  /** After the commit: identifiers that are new may fit somebody else's. */
+  suggest(told: readonly Told[]): Promise<void>
+  consent(trx: Transaction<Tables>, contact: string, granted: boolean): Promise<void>
+  isStale(error: unknown): boolean
+}
+type Sender = Extract<InboundEvent, { type: 'message' }>['sender']
+type Said = Extract<InboundEvent, { type: 'message' | 'action' }>
+
+export interface ResolvedSender {
+  readonly contact: {
+    readonly id: string
+    readonly tier: string | null
+    readonly language: string | null
+    readonly attributes: Readonly<Record<string, unknown>>
+  }
+  readonly isNew: boolean
+  readonly verified: boolean
+}
+
+export interface BatchMessage {
+  readonly inboxId: number
+  readonly channel: string
+  readonly externalId: string
+  readonly event: Said & { readonly at: number }
+  readonly receivedAt: Date
+  readonly contact: ResolvedSender['contact']
+  readonly verified: boolean
+}
+
+interface Routable {
+  readonly conversation: {
+    readonly id: string
+    status: string
+    subject: string | null
+    priority: string
+    queue: string | null
+    resolvedAt: Date | null
+    readonly assignee: string | null
+    tags: readonly string[]
+    readonly language: string | null
+  }
+  readonly trigger: 'created' | 'reopened'
+  readonly channel: string
+  readonly input: BatchMessage
+  readonly text: string
+  readonly hasAttachments: boolean
+}
+
+export interface BatchTimeline {
+  apply(
+    trx: Transaction<Tables>,
+    messages: readonly BatchMessage[],
+  ): Promise<{
+    readonly needsRouting: readonly Routable[]
+    readonly remarks: ReadonlyMap<number, string>
+    write(trx: Transaction<Tables>): Promise<{ readonly events: readonly NewEvent[]; readonly attachments: boolean }>
+  }>
+  change(
+    trx: Transaction<Tables>,
+    change: {
+      channel: string
+      target: string
+      kind: 'edit' | 'delete' | 'reaction'
+      text: string | null
+      emoji: string | null
+      by: string | null
+    },
+  ): Promise<{ message: string; conversation: string; contact: string } | null>
+}
+
+export interface BatchDeps<Prepared> {
+  readonly db: Kysely<Tables>
+  readonly log: Logger
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly identity: BatchIdentity<Prepared>
+  readonly timeline: BatchTimeline
+  readonly router: Router
+  readonly work: WorkService
+  readonly outbound: Pick<OutboundService, 'applyReceipts'>
+  readonly events: Pick<EventWriter, 'append'>
+  readonly channelKind: (channel: string) => ChannelKind
+  /** True when the token was minted for this thread: then the signature vouches for the sender. */
+  readonly vouches: (token: string, thread: string) => boolean
+}
+
+export interface BatchResult {
+  /** Rows in hand for the next batch; empty: the claim was given up. */
+  readonly next: readonly number[]
+  readonly queues: readonly string[]
+  readonly attachments: boolean
+  readonly pending: readonly PendingRoute[]
+  /** Identifiers that are new, for `identity.suggest`. */
+  readonly told: readonly unknown[]
+}
+
+/** An asynchronous routing plugin was asked; its item is held until `decision` settles (at most 500 ms). */
+export interface PendingRoute {
+  readonly item: string
+  readonly decision: NonNullable<RoutingDecision['pending']>
+}
+
+/** The claim was lost: somebody else drains the shard. The transaction was rolled back. */
+export class ClaimLost extends Error {
+  override readonly name = 'ClaimLost'
+}
+
+/**
+ * Applies the rows in hand in one transaction: identity, continuity, timeline, routing, work, events, receipts, and last the
+ * fence on the shard's claim. Locks: contacts in id order, then conversations, then the rest. Any throw rolls all back.
+ */
+export async function applyBatch<P>(
+  deps: BatchDeps<P>,
+  claim: Claim,
+  hand: readonly number[],
+  nextBatch: number,
+  alsoHandled: readonly number[] = [],
+): Promise<BatchResult> {
+  const rows = await readInHand(deps.db, hand)
+  const senders = rows.flatMap((row) => {
+    const sender = senderOf(row.event, deps)
+    return sender === null ? [] : [{ row, channel: row.channel, sender }]
+  })
+  const prepared = await deps.identity.prepare(senders)
+  return deps.db.transaction().execute(async (trx) => {
+    const identity = await deps.identity.resolve(trx, prepared)
+    const resolvedBy = new Map(senders.map((one, i) => [one.row.id, identity.resolved[i]!]))
+    const messages = rows.flatMap((row) => messageOf(row, resolvedBy))
+    const timeline = await deps.timeline.apply(trx, messages)
+    const routed = route(deps, timeline.needsRouting)
+    const written = await timeline.write(trx)
+    const workEvents = routed.items.length > 0 ? await deps.work.enqueue(trx, routed.items) : []
+    if (routed.decisions.length > 0) await insertDecisions(trx, routed.decisions)
+    const further = await applyFurther(deps, trx, rows, resolvedBy)
+    await deps.events.append(trx, [...identity.events, ...written.events, ...workEvents, ...further.events])
+    await endRows(
+      trx,
+      rows.map((row) => endOf(row, timeline.remarks, further.remarks)),
+    )
+    const retried = rows.filter((row) => row.crashes > 0 || alsoHandled.length > 0 || hand.length === 1)
+    if (retried.length > 0) await clearTrouble(trx, [...new Set(retried.map((row) => row.lane))])
+    const next = await closeBatch(trx, claim, nextBatch, [...hand, ...alsoHandled])
+    if (next === null) throw new ClaimLost(`the claim of shard ${claim.shard} is not ours any more`)
+    return {
+      next,
+      queues: routed.queues,
+      attachments: written.attachments,
+      pending: routed.pending,
+      told: identity.told,
+    }
+  })
+}
+
+function senderOf(event: InboxRow['event'], deps: { vouches: BatchDeps<unknown>['vouches'] }): Sender | null {
+  switch (event.type) {
+    case 'message': {
+      if (event.echo === true) return null
+      // A token we minted for this very recipient came back: the signature vouches for what the From line only claims.
+      if (
+        event.replyToken !== undefined &&
+        event.sender.assurance === 'claimed' &&
+        deps.vouches(event.replyToken, event.thread.id)
+      ) {
+        return {
+          ...event.sender,
+          assurance: 'verified',
+          identifiers: (event.sender.identifiers ?? []).map((i) =>
+            i.value === event.thread.id ? { ...i, assurance: 'verified' } : i,
+          ),
+        }
+      }
+      return event.sender
+    }
+    case 'action':
+    case 'consent':
+    case 'profile':
+    case 'reaction':
+      return event.sender
+    default:
+      return null
+  }
+}
+
+const nobody: ResolvedSender = {
+  contact: { id: '00000000-0000-0000-0000-000000000000', tier: null, language: null, attributes: {} },
+  isNew: false,
+  verified: false,
+}
+
+function messageOf(row: InboxRow, resolved: ReadonlyMap<number, ResolvedSender>): BatchMessage[] {
+  const { event } = row
+  if (event.type !== 'message' && event.type !== 'action') return []
+  const who = resolved.get(row.id) ?? nobody
+  return [
+    {
+      inboxId: row.id,
+      channel: row.channel,
+      externalId: row.externalId,
+      event,
+      receivedAt: row.receivedAt,
+      contact: who.contact,
+      verified: who.verified,
+    },
+  ]
+}
+
+/** Asks the router for all conversations at once and turns its decisions into work items. */
+function route<P>(deps: BatchDeps<P>, needs: readonly Routable[]) {
+  const items: NewWorkItem[] = []
+  const decisions: NewDecision[] = []
+  const pending: PendingRoute[] = []
+  if (needs.length === 0) return { items, decisions, pending, queues: [] as string[] }
+  const now = new Date(deps.clock.now()).toISOString()
+  const requests = needs.map((need) => ({
+    trigger: need.trigger,
+    facts: factsOf(need, now, deps.channelKind(need.channel)),
+  }))
+  const batch = deps.router.decide(requests)
+  needs.forEach((need, i) => {
+    const made = batch.decisions[i]!
+    const { conversation } = need
+    const { work } = made
+    const id = deps.ids()
+    if (work === null) {
+      conversation.status = 'resolved'
+      conversation.resolvedAt = need.input.receivedAt
+    } else {
+      const { plan } = work
+      conversation.queue = plan.queue
+      conversation.priority = plan.priority
+      conversation.tags = [...new Set([...conversation.tags, ...(plan.tags ?? [])])]
+      items.push({
+        id,
+        conversation: conversation.id,
+        channel: need.channel,
+        channelKind: deps.channelKind(need.channel),
+        plan,
+        planVersion: made.version,
+        held: made.pending ? { until: null, reason: 'routing' } : work.held,
+        // Whoever handled it last knows it best, after those the plan names.
+        preferred: [
+          ...new Set([...work.preferred, ...(conversation.assignee === null ? [] : [conversation.assignee])]),
+        ],
+      })
+      if (made.pending) pending.push({ item: id, decision: made.pending })
+    }
+    decisions.push({
+      id: deps.ids(),
+      conversation: conversation.id,
+      workItem: work === null ? null : id,
+      trigger: need.trigger,
+      source: made.source,
+      rule: made.rule,
+      version: made.version,
+      reason: made.decision.reason,
+      facts: JSON.stringify({ ...requests[i]!.facts, random: made.random }),
+      plan: work === null ? null : JSON.stringify(work.plan),
+    })
+  })
+  return { items, decisions, pending, queues: [...new Set(items.map((item) => item.plan.queue))] }
+}
+
+function factsOf(need: Routable, now: string, kind: ChannelKind): Facts {
+  const { conversation, input } = need
+  return Object.freeze({
+    now,
+    contact: {
+      id: input.contact.id,
+      tier: input.contact.tier,
+      language: input.contact.language,
+      verified: input.verified,
+      attributes: input.contact.attributes,
+    },
+    conversation: {
+      id: conversation.id,
+      status: conversation.status,
+      priority: conversation.priority,
+      tags: conversation.tags,
+      language: conversation.language,
+      subject: conversation.subject,
+      isNew: need.trigger === 'created',
+      lastAgent: conversation.assignee,
+    },
+    message: {
+      text: need.text.slice(0, 2000),
+      length: need.text.length,
+      automatic: false,
+      hasAttachments: need.hasAttachments,
+    },
+    channel: { id: need.channel, kind },
+  })
+}
+
+/** Everything that is not a message: receipts as one set, the rarer rest one by one. */
+async function applyFurther<P>(
+  deps: BatchDeps<P>,
+  trx: Transaction<Tables>,
+  rows: readonly InboxRow[],
+  resolved: ReadonlyMap<number, ResolvedSender>,
+): Promise<{ events: NewEvent[]; remarks: Map<number, string> }> {
+  const events: NewEvent[] = []
+  const remarks = new Map<number, string>()
+  const receipts: InboundReceipt[] = []
+  for (const row of rows) {
+    const { event } = row
+    const cause = `in_${row.id}`
+    const who = resolved.get(row.id)?.contact.id ?? null
+    switch (event.type) {
+      case 'receipt':
+      case 'read':
+        if (event.target === undefined) break
+        receipts.push({
+          channel: row.channel,
+          target: event.target,
+          status: event.type === 'read' ? 'read' : event.status,
+          at: new Date(event.at),
+          watermark: event.type === 'read' || event.watermark === true,
+          thread: event.thread?.id ?? null,
+          error: event.type === 'receipt' ? (event.error ?? null) : null,
+          cause,
+        })
+        break
+      case 'edit':
+      case 'delete':
+      case 'reaction': {
+        const hit = await deps.timeline.change(trx, {
+          channel: row.channel,
+          target: event.target,
+          kind: event.type,
+          text: event.type === 'edit' ? (event.text ?? null) : null,
+          emoji: event.type === 'reaction' ? event.emoji : null,
+          by: who ?? event.thread.id,
+        })
+        if (hit === null) {
+          remarks.set(row.id, 'target_unknown')
+          break
+        }
+        events.push({
+          type:
+            event.type === 'edit' ? 'message.edited' : event.type === 'delete' ? 'message.deleted' : 'message.reaction',
+          conversation: hit.conversation,
+          contact: hit.contact,
+          actor: { kind: 'customer', id: who ?? hit.contact },
+          cause,
+          data: {
+            messageId: hit.message,
+            channel: row.channel,
+            ...(event.type === 'edit' && event.text !== undefined ? { text: event.text.slice(0, 1000) } : {}),
+            ...(event.type === 'reaction' ? { emoji: event.emoji } : {}),
+          },
+        })
+        break
+      }
+      case 'consent':
+        if (who !== null) {
+          await deps.identity.consent(trx, who, event.granted)
+          events.push({
+            type: 'contact.updated',
+            contact: who,
+            actor: { kind: 'customer', id: who },
+            cause,
+            data: { consent: event.granted },
+          })
+        }
+        break
+      default:
+        break
+    }
+  }
+  if (receipts.length > 0) events.push(...(await deps.outbound.applyReceipts(trx, receipts)))
+  return { events, remarks }
+}
+
+function endOf(row: InboxRow, a: ReadonlyMap<number, string>, b: ReadonlyMap<number, string>): RowEnd {
+  return { id: row.id, state: 'done', code: a.get(row.id) ?? b.get(row.id) ?? null, reason: null }
+}

@@ -1,0 +1,142 @@
+import { sql, type Kysely, type Transaction } from 'kysely'
+import type { Tables } from '../store/tables.js'
+import type { ParkedEvent } from './contract.js'
+
+/** A row about to enter the inbox. */
+export interface NewInboxRow {
+  readonly channel: string
+  readonly externalId: string
+  readonly lane: string
+  readonly shard: number
+  readonly event: string | null
+  readonly request: string
+  readonly raw: Buffer | null
+  readonly headers: string | null
+  /** Set: the row is parked at once, with this code and reason. */
+  readonly parked: { readonly code: string; readonly reason: string } | null
+}
+
+/**
+ * Group commit at the door: one statement for the rows of many requests. Idempotency key: unique (channel, external_id);
+ * what is there already is skipped. Answers the keys stored, so that each request can be told stored from duplicate.
+ */
+export async function insertInbox(trx: Transaction<Tables>, rows: readonly NewInboxRow[]): Promise<Set<string>> {
+  const { rows: stored } = await sql<{ channel: string; external_id: string }>`
+    insert into inbox (channel, external_id, lane, shard, event, request, raw, headers, state, code, reason)
+    select * from unnest(
+      ${rows.map((r) => r.channel)}::text[],
+      ${rows.map((r) => r.externalId)}::text[],
+      ${rows.map((r) => r.lane)}::text[],
+      ${rows.map((r) => r.shard)}::smallint[],
+      ${rows.map((r) => r.event)}::json[],
+      ${rows.map((r) => r.request)}::uuid[],
+      ${rows.map((r) => r.raw)}::bytea[],
+      ${rows.map((r) => r.headers)}::json[],
+      ${rows.map((r) => (r.parked ? 'parked' : 'new'))}::text[],
+      ${rows.map((r) => r.parked?.code ?? null)}::text[],
+      ${rows.map((r) => r.parked?.reason ?? null)}::text[])
+    on conflict (channel, external_id) do nothing
+    returning channel, external_id`.execute(trx)
+  return new Set(stored.map((row) => inboxKey(row.channel, row.external_id)))
+}
+
+export function inboxKey(channel: string, externalId: string): string {
+  return `${channel}\n${externalId}`
+}
+
+const parkedColumns = sql.raw(
+  'id, channel, external_id as "externalId", lane, code, reason, received_at as "receivedAt", raw is not null as "hasRaw"',
+)
+
+export async function listParked(
+  db: Kysely<Tables>,
+  filter: { channel?: string; limit: number; before?: number },
+): Promise<ParkedEvent[]> {
+  const { rows } = await sql<ParkedEvent>`
+    select ${parkedColumns} from inbox
+    where state = 'parked' and (${filter.channel ?? null}::text is null or channel = ${filter.channel ?? null})
+      and (${filter.before ?? null}::bigint is null or id < ${filter.before ?? null})
+    order by id desc limit ${filter.limit}`.execute(db)
+  return rows
+}
+
+export type ParkedRow = ParkedEvent & {
+  readonly event: unknown
+  readonly headers: Record<string, string> | null
+  readonly raw: Buffer | null
+  readonly request: string
+}
+
+/** The raw body stands on the first row of a request; a parked sibling finds it there. */
+export async function findParked(db: Kysely<Tables>, id: number): Promise<ParkedRow | null> {
+  const { rows } = await sql<ParkedRow>`
+    select i.id, i.channel, i.external_id as "externalId", i.lane, i.code, i.reason, i.received_at as "receivedAt",
+      i.event, i.request, coalesce(i.headers, f.headers) as headers, coalesce(i.raw, f.raw) as raw,
+      coalesce(i.raw, f.raw) is not null as "hasRaw"
+    from inbox i
+    left join lateral (
+      select raw, headers from inbox s where i.raw is null and s.channel = i.channel and s.request = i.request
+        and s.raw is not null and s.id between i.id - 2000 and i.id + 2000 limit 1
+    ) f on true
+    where i.id = ${id} and i.state = 'parked'`.execute(db)
+  return rows[0] ?? null
+}
+
+export async function parkedIds(db: Kysely<Tables>, limit: number): Promise<number[]> {
+  const { rows } = await sql<{ id: number }>`
+    select id from inbox where state = 'parked' order by id limit ${limit}`.execute(db)
+  return rows.map((row) => row.id)
+}
+
+/** A parked row becomes new again (same id, so it keeps its place in the lane); its event may have been parsed anew. */
+export async function requeueParked(
+  trx: Transaction<Tables>,
+  row: { id: number; event: string; lane: string; shard: number; externalId: string },
+): Promise<boolean> {
+  const { numAffectedRows } = await sql`
+    update inbox set state = 'new', event = ${row.event}::json, lane = ${row.lane}, shard = ${row.shard},
+      external_id = ${row.externalId}, code = null, reason = null, crashes = 0
+    where id = ${row.id} and state = 'parked'
+      and not exists (select 1 from inbox o where o.channel = inbox.channel and o.external_id = ${row.externalId} and o.id <> inbox.id)
+  `.execute(trx)
+  return numAffectedRows === 1n
+}
+
+/** A parked row whose content turned out to be there already. */
+export async function settleParked(trx: Transaction<Tables>, id: number, code: string): Promise<void> {
+  await sql`update inbox set state = 'done', done_at = now(), code = ${code} where id = ${id} and state = 'parked'`.execute(
+    trx,
+  )
+}
+
+export async function countInbox(
+  db: Kysely<Tables>,
+): Promise<{ undrained: number; parked: number; oldestUndrainedS: number | null }> {
+  const { rows } = await sql<{ undrained: number; parked: number; oldest: number | null }>`
+    select (select count(*) from inbox where state = 'new') as undrained,
+      (select count(*) from inbox where state = 'parked') as parked,
+      (select extract(epoch from now() - min(received_at))::float8 from inbox where state = 'new') as oldest`.execute(
+    db,
+  )
+  const row = rows[0]
+  return { undrained: row?.undrained ?? 0, parked: row?.parked ?? 0, oldestUndrainedS: row?.oldest ?? null }
+}
+
+/** Shards that have undrained rows and nobody draining them: what a lost hint or a dead node left behind. */
+export async function idleShardsWithWork(db: Kysely<Tables>): Promise<number[]> {
+  const { rows } = await sql<{ id: number }>`
+    select s.id from shard s
+    where (s.claim_token is null or s.lease_until < clock_timestamp())
+      and exists (select 1 from inbox i where i.shard = s.id and i.state = 'new')`.execute(db)
+  return rows.map((row) => row.id)
+}
+
+/** Retention: drained rows older than `days`, a bounded number at a time. */
+export async function pruneInbox(db: Kysely<Tables>, days: number): Promise<number> {
+  const { numAffectedRows } = await sql`
+    delete from inbox where id in (
+      select id from inbox where state = 'done' and done_at < now() - make_interval(days => ${days}::int) limit 10000)`.execute(
+    db,
+  )
+  return Number(numAffectedRows ?? 0)
+}

@@ -1,0 +1,379 @@
+import { hkdfSync } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Clock, Logger } from '@throughline/plugin-sdk'
+import { createAccounts } from './agents/accounts.js'
+import type { AgentAccounts } from './agents/contract.js'
+import { createAnalytics } from './analytics/runner.js'
+import { createCursorStore } from './analytics/cursor-store.js'
+import { systemClock } from './clock.js'
+import type { Config } from './config/contract.js'
+import { applyMessages } from './conversations/apply.js'
+import { createConversations } from './conversations/conversation-service.js'
+import { defaultContinuity } from './conversations/place.js'
+import { createThreadReader } from './conversations/thread-reader.js'
+import { applyMessageChange } from './conversations/timeline-store.js'
+import { createContainer, token } from './di.js'
+import { LogReader } from './events/reader.js'
+import { readWatched } from './events/outbox-store.js'
+import { Sequencer } from './events/sequencer.js'
+import { createHttp, type HttpServer } from './http/server.js'
+import { createIds } from './ids.js'
+import { createIdentity } from './identity/identity-service.js'
+import { joinContacts } from './identity/join.js'
+import { IdentityResolver, StaleBatch, type PreparedSender } from './identity/resolve.js'
+import { setConsent } from './identity/resolve-store.js'
+import { createAttachments } from './inbound/attachments.js'
+import type { InboxService } from './inbound/contract.js'
+import { Drain } from './inbound/drain.js'
+import { createInboxService } from './inbound/inbox-service.js'
+import { pruneInbox } from './inbound/inbox-store.js'
+import { GroupCommitIngress } from './inbound/ingress.js'
+import { createJobs } from './jobs/jobs.js'
+import { createOutbound } from './outbound/outbound.js'
+import { verifyReplyToken } from './outbound/reply-token.js'
+import { loadTemplates } from './outbound/templates.js'
+import { createEgress } from './plugins/egress.js'
+import { createFiles } from './plugins/files.js'
+import { createFileRows } from './plugins/file-store.js'
+import { createPluginHost, type SupervisedHost } from './plugins/host.js'
+import { createHttp as createHttpClient } from './plugins/http-client.js'
+import { createPluginMetrics } from './plugins/plugin-metrics.js'
+import { readInstallation } from './store/installation-store.js'
+import type { Store } from './store/store.js'
+import { createRouting } from './routing/routing.js'
+import { createRules } from './routing/rules/rules.js'
+
+export interface KernelOptions {
+  readonly config: Config
+  readonly store: Store
+  readonly log: Logger
+  readonly release: string
+  readonly clock?: Clock
+}
+
+/** One running node. */
+export interface Kernel {
+  readonly url: string
+  readonly accounts: AgentAccounts
+  readonly inbox: InboxService
+  readonly plugins: SupervisedHost
+  stop(): Promise<void>
+}
+
+const LINK_TTL_MS = 7 * 24 * 3_600_000
+const EVENT_HOURS = 72
+const EVENT_ROWS = 1_000_000
+const INBOX_DAYS = 7
+
+const names = {
+  sequencer: token<Sequencer>('sequencer'),
+  reader: token<LogReader>('reader'),
+  jobs: token<ReturnType<typeof createJobs>>('jobs'),
+  host: token<SupervisedHost>('plugin host'),
+  routing: token<ReturnType<typeof createRouting>>('routing'),
+  outbound: token<ReturnType<typeof createOutbound>>('outbound'),
+  drain: token<Drain<PreparedSender>>('drain'),
+  attachments: token<ReturnType<typeof createAttachments>>('attachments'),
+  analytics: token<ReturnType<typeof createAnalytics>>('analytics'),
+  http: token<HttpServer>('http'),
+}
+
+/**
+ * The composition root: the only file that knows everybody. Services are built in the order a message needs them and stopped
+ * the other way round: first the doors, then the work in hand, last the log.
+ */
+export async function startKernel(options: KernelOptions): Promise<Kernel> {
+  const { config, store, log } = options
+  const { db } = store
+  const clock = options.clock ?? systemClock
+  const ids = createIds(clock)
+  const node = ids()
+  const { rootKey, shards } = await readInstallation(db)
+  const works = config.roles.includes('worker')
+  const replyKey = Buffer.from(hkdfSync('sha256', rootKey, '', 'reply-token', 32))
+  const container = createContainer()
+
+  try {
+    const reader = container.register(
+      names.reader,
+      () => new LogReader({ db, url: store.url, log, node }),
+      (service) => service.stop(),
+    )
+    await reader.start()
+    const sequencer = container.register(
+      names.sequencer,
+      () => new Sequencer({ db, log, moved: () => reader.look() }),
+      (service) => service.stop(),
+    )
+    sequencer.start()
+    const jobs = container.register(
+      names.jobs,
+      () =>
+        createJobs({ store, node: { id: node, host: hostname(), roles: config.roles, release: options.release }, log }),
+      (service) => service.stop(),
+    )
+
+    const egress = createEgress({ allow: config.server.egressAllow ?? [] })
+    const files = createFiles({
+      rows: createFileRows(db),
+      dir: config.files.dir,
+      maxBytes: config.files.maxBytes,
+      rootKey,
+      publicUrl: config.server.publicUrl,
+      clock,
+    })
+    const fileUrl = (key: string, name?: string) =>
+      files.url(key, { ttlMs: LINK_TTL_MS, ...(name === undefined ? {} : { name }) })
+    const metrics = createPluginMetrics()
+    const kinds = new Map(config.channels.map((channel) => [channel.id, channel.kind]))
+    const channelKind = (id: string) => kinds.get(id) ?? 'messaging'
+    const watched = (id: string) => container.get(names.host).channel(id)?.live?.endpoints !== undefined
+    const templates = await loadTemplates(config.templatesDir)
+    const rules = await createRules({ config, definitions: () => container.get(names.host).definitions(), log })
+
+    const ingress = new GroupCommitIngress({
+      db,
+      log,
+      clock,
+      ids,
+      shards,
+      drainsHere: works,
+      addJobs: (trx, list) => jobs.add(trx, list),
+      stored: (touched) => {
+        if (works) container.get(names.drain).wake(touched)
+      },
+      typing: (channel, thread, on) => reader.publish('customer.typing', { channel, thread, on }),
+    })
+    const threads = createThreadReader({
+      db,
+      reader,
+      readWatched: (watch, after, limit) => readWatched(db, watch, after, limit),
+    })
+    const host = container.register(
+      names.host,
+      () =>
+        createPluginHost({
+          config,
+          db,
+          log,
+          clock,
+          egress,
+          files,
+          metrics,
+          rootKey,
+          publicUrl: config.server.publicUrl,
+          ingress,
+          threads,
+          periodic: jobs.periodic,
+          rules,
+          leases: jobs.leases,
+          connects: works,
+        }),
+      (service) => service.stop(),
+    )
+    const routing = container.register(
+      names.routing,
+      () =>
+        createRouting({
+          db,
+          config,
+          events: sequencer,
+          jobs,
+          clock,
+          ids,
+          node,
+          publish: (topic, data) => reader.publish(topic, data),
+          instances: () => host.routing(),
+          log,
+        }),
+      (service) => service.stop(),
+    )
+    const outbound = container.register(
+      names.outbound,
+      () =>
+        createOutbound({
+          store,
+          ids,
+          events: sequencer,
+          jobs,
+          plugins: host,
+          templates,
+          fileUrl,
+          replyTokenKey: replyKey,
+          log,
+        }),
+      (service) => service.stop(),
+    )
+    const attachments = container.register(
+      names.attachments,
+      () =>
+        createAttachments({
+          db,
+          ids,
+          events: sequencer,
+          log,
+          files,
+          channel: (id) => host.channel(id),
+          http: createHttpClient({ egress, clock, signal: new AbortController().signal }),
+          maxBytes: config.files.maxBytes,
+        }),
+      (service) => service.stop(),
+    )
+    const resolver = new IdentityResolver({
+      db,
+      events: sequencer,
+      ids,
+      log,
+      plugins: () => host.identity(),
+      join: (trx, from, into, evidence) =>
+        joinContacts(trx, { ids, from, into, evidence, actor: { kind: 'system', id: null } }),
+    })
+    const openReplyToken = (text: string, thread: string) =>
+      verifyReplyToken(replyKey, text, thread)?.conversation ?? null
+    const timeline = {
+      ids,
+      channelKind,
+      watched,
+      openReplyToken,
+      continuity: (facts: Parameters<typeof defaultContinuity>[0]) => {
+        const action = rules.evaluate('continuity', facts as unknown as Readonly<Record<string, unknown>>)?.then[
+          'action'
+        ]
+        return action === 'join' || action === 'new' ? action : defaultContinuity(facts)
+      },
+    }
+    const drain = container.register(
+      names.drain,
+      () =>
+        new Drain<PreparedSender>({
+          db,
+          log,
+          clock,
+          ids,
+          node,
+          identity: {
+            prepare: (senders) => resolver.prepare(senders),
+            resolve: (trx, senders) => resolver.resolve(trx, senders),
+            consent: setConsent,
+            suggest: (told) => resolver.suggest(told as never),
+            isStale: (error) => error instanceof StaleBatch,
+          },
+          timeline: {
+            apply: (trx, messages) => applyMessages(trx, messages, timeline),
+            change: applyMessageChange,
+          },
+          router: routing.router,
+          work: routing.work,
+          outbound,
+          events: sequencer,
+          channelKind,
+          vouches: (text, thread) => openReplyToken(text, thread) !== null,
+          attachmentsWait: () => attachments.wake(),
+          settle: (routes) => {
+            for (const route of routes) void routing.work.settle(route)
+          },
+        }),
+      (service) => service.stop(),
+    )
+
+    const accounts = createAccounts({ db, clock, ids, log, events: sequencer })
+    const identity = createIdentity({ db, ids, events: sequencer })
+    const conversations = createConversations({
+      db,
+      ids,
+      events: sequencer,
+      fileUrl,
+      endWork: (trx, conversation, context) => routing.work.end(trx, conversation, 'done', context),
+      joinWork: (trx, from, into, context) => routing.work.join(trx, from, into, context),
+      wake: () => routing.work.wake(),
+    })
+    const inbox = createInboxService({
+      db,
+      log,
+      clock,
+      shards,
+      events: sequencer,
+      addJobs: (trx, list) => jobs.add(trx, list),
+      channel: (id) => host.channel(id),
+      stored: (touched) => {
+        if (works) drain.wake(touched)
+      },
+    })
+    const analytics = container.register(
+      names.analytics,
+      () =>
+        createAnalytics({
+          instances: () => host.analytics(),
+          reader,
+          cursors: createCursorStore(db),
+          leases: jobs.leases,
+          rootKey,
+          log,
+        }),
+      (service) => service.stop(),
+    )
+    const http = container.register(
+      names.http,
+      () =>
+        createHttp({
+          config,
+          log,
+          clock,
+          ids,
+          node,
+          db,
+          accounts,
+          identity,
+          conversations,
+          work: routing.work,
+          presence: routing.presence,
+          outbound,
+          inbox,
+          ingress,
+          reader,
+          events: sequencer,
+          plugins: host,
+          files,
+          analytics,
+          metrics: () => metrics.exposition(),
+        }),
+      (service) => service.close(),
+    )
+
+    jobs.task('drain', async (payload) => {
+      if (typeof payload === 'number') await drain.drain(payload)
+    })
+    jobs.every('attachments-sweep', 10, () => attachments.sweep())
+    jobs.every('snooze', 15, async () => void (await conversations.wakeSnoozed()))
+    jobs.every('retention', 600, async () => {
+      await sequencer.prune(EVENT_HOURS, EVENT_ROWS)
+      await pruneInbox(db, INBOX_DAYS)
+    })
+
+    await accounts.syncFromConfig(config.agents)
+    await jobs.start()
+    await host.start()
+    await rules.reload()
+    await routing.start()
+    if (works) {
+      drain.start()
+      outbound.start()
+    }
+    analytics.start()
+    const { url } = await http.listen()
+    return {
+      url,
+      accounts,
+      inbox,
+      plugins: host,
+      async stop() {
+        for (const failure of await container.stop())
+          log.warn({ err: failure }, 'a part of the engine did not stop cleanly')
+        egress.close()
+      },
+    }
+  } catch (error) {
+    await container.stop()
+    throw error
+  }
+}

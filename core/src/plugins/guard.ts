@@ -1,0 +1,109 @@
+import { isPluginError, type PluginErrorCode } from '@throughline/plugin-sdk'
+import { ThroughlineError } from '../errors.js'
+import { attributed } from './attribution.js'
+import { createBreaker, type Breaker } from './breaker.js'
+
+export interface GuardDeps {
+  readonly instance: string
+  /** Aborted when the instance stops. */
+  readonly signal: AbortSignal
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+  /** An operation's breaker opened (true) or closed. */
+  readonly onBreaker: (operation: string, open: boolean, code: string) => void
+}
+
+/** Every call into a plugin: time limit, abort signal, attribution of what escapes, and a breaker per operation. */
+export interface Guard {
+  call<T>(operation: string, timeoutMs: number, run: (signal: AbortSignal) => Promise<T> | T): Promise<T>
+}
+
+/** What says something about the instance's health; the rest is about one message, one recipient, one payload. */
+const unhealthy: ReadonlySet<PluginErrorCode> = new Set(['retryable', 'uncertain', 'bug'])
+
+/**
+ * The way in. Its failures can be provoked by strangers with one crafted request, so they are counted against nobody, or
+ * anybody could shut a channel with five bad bodies.
+ */
+export function strangersDecide(operation: string): boolean {
+  return /^(verify|challenge|parse|reply|capabilities|endpoint\b.*)$/.test(operation)
+}
+
+export function createGuard(deps: GuardDeps): Guard {
+  const breakers = new Map<string, Breaker>()
+  const breakerOf = (operation: string): Breaker | null => {
+    if (strangersDecide(operation)) return null
+    let breaker = breakers.get(operation)
+    if (breaker === undefined) breakers.set(operation, (breaker = createBreaker(deps.now)))
+    return breaker
+  }
+  const note = (breaker: Breaker | null, operation: string, change: (breaker: Breaker) => void, code: string): void => {
+    if (breaker === null) return
+    const before = breaker.open
+    change(breaker)
+    if (breaker.open !== before) deps.onBreaker(operation, breaker.open, code)
+  }
+
+  return Object.freeze({
+    async call(operation, timeoutMs, run) {
+      const breaker = breakerOf(operation)
+      if (breaker !== null && !breaker.admit()) {
+        throw new ThroughlineError(
+          'TL_CHANNEL_UNAVAILABLE',
+          `${operation} of ${deps.instance} failed too often; it is tried again in a while. See /v1/admin/plugins.`,
+          { details: { instance: deps.instance, operation } },
+        )
+      }
+      try {
+        const result = await limited(deps, operation, timeoutMs, run)
+        note(breaker, operation, (it) => it.succeeded(), '')
+        return result
+      } catch (error) {
+        const code = isPluginError(error) ? error.code : 'bug'
+        // An instance that is being stopped fails nothing.
+        if (!deps.signal.aborted) {
+          if (unhealthy.has(code)) note(breaker, operation, (it) => it.failed(), code)
+          else note(breaker, operation, (it) => it.succeeded(), '')
+        }
+        throw error
+      }
+    },
+  } satisfies Guard)
+}
+
+async function limited<T>(
+  deps: GuardDeps,
+  operation: string,
+  timeoutMs: number,
+  run: (signal: AbortSignal) => Promise<T> | T,
+): Promise<T> {
+  const limit = new AbortController()
+  const signal = AbortSignal.any([deps.signal, limit.signal])
+  let timer: NodeJS.Timeout | undefined
+  let cancel: (() => void) | undefined
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const error = new ThroughlineError(
+        'TL_PLUGIN_TIMEOUT',
+        `${operation} of ${deps.instance} took longer than ${timeoutMs} ms; what it waited for was abandoned`,
+        { details: { instance: deps.instance, operation, timeoutMs } },
+      )
+      reject(error)
+      limit.abort(error)
+    }, timeoutMs)
+    // A plugin that ignores the signal must not hold up the stop: half a second of grace, then it is left behind.
+    cancel = () => {
+      clearTimeout(timer)
+      timer = setTimeout(() => reject(new Error(`${deps.instance} stopped during ${operation}`)), 500)
+    }
+    deps.signal.addEventListener('abort', cancel, { once: true })
+  })
+  over.catch(() => undefined)
+  try {
+    const result = attributed({ instance: deps.instance, signal }, async () => run(signal))
+    return await Promise.race([result, over])
+  } finally {
+    clearTimeout(timer)
+    if (cancel) deps.signal.removeEventListener('abort', cancel)
+  }
+}

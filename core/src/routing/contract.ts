@@ -1,0 +1,199 @@
+import type { Decision, Plan, RouteRequest } from '@throughline/plugin-sdk'
+import type { Transaction } from 'kysely'
+import type { ChannelKind } from '../config/contract.js'
+import type { Actor } from '../identity/contract.js'
+import type { Tables } from '../store/tables.js'
+import type { NewEvent } from '../events/contract.js'
+
+export type { Decision, Plan, RouteRequest }
+
+/** Facts of one routing decision, by the published fact schema (routing/fact-schema.ts). Plain JSON, frozen. */
+export interface Facts {
+  readonly now: string
+  readonly contact: {
+    readonly id: string
+    readonly accountManager?: string | null
+    readonly tier: string | null
+    readonly language: string | null
+    readonly verified: boolean
+    readonly attributes: Readonly<Record<string, unknown>>
+  }
+  readonly conversation: {
+    readonly id: string
+    readonly status: string
+    readonly priority: string
+    readonly tags: readonly string[]
+    readonly language: string | null
+    readonly subject: string | null
+    readonly isNew: boolean
+    readonly lastAgent: string | null
+  }
+  readonly message: {
+    readonly text: string
+    readonly length: number
+    readonly automatic: boolean
+    readonly hasAttachments: boolean
+  } | null
+  readonly channel: { readonly id: string; readonly kind: ChannelKind }
+}
+
+/** Decides for a whole batch, before and outside the drain's transaction. Never throws: the default queue is the floor. */
+export interface Router {
+  decide(requests: readonly { readonly trigger: RouteRequest['trigger']; readonly facts: Facts }[]): RoutingBatch
+}
+
+/**
+ * Decisions in the requests' order. `pending`: an asynchronous plugin was asked; the item is stored as held, and
+ * `settle` (after the commit) awaits at most 500 ms and then applies the plugin's or the rules' plan.
+ */
+export interface RoutingBatch {
+  readonly decisions: readonly RoutingDecision[]
+}
+
+/** The part of a work item that a decision settles. Names such as `last_agent` are already agents' ids. */
+export interface PlannedWork {
+  readonly plan: Plan
+  readonly held: { readonly until: Date | null; readonly reason: string } | null
+  readonly preferred: readonly string[]
+}
+
+/** What was decided in the end, by whom. */
+export interface SettledDecision {
+  readonly decision: Decision
+  readonly source: string
+  readonly version: string
+  readonly rule: string | null
+  /** null: the decision is `close`, nobody has to handle the conversation. */
+  readonly work: PlannedWork | null
+}
+
+export interface RoutingDecision extends SettledDecision {
+  /** Plugin instance that decided, or `default`; while `pending`, the one that was asked. */
+  readonly source: string
+  /** Never rejects, and is there within 500 ms a plugin. Hand it to WorkService.settle after the commit. */
+  readonly pending: Promise<SettledDecision> | null
+  /** The 0 ≤ random < 1 the plugins were given. */
+  readonly random: number
+}
+
+/** The engine's rule files. `continuity` always answers: the built-in rules are its floor. */
+export interface Rules {
+  evaluate(file: RuleFileKind, facts: Readonly<Record<string, unknown>>): RuleResult | null
+}
+export type RuleFileKind = 'routing' | 'continuity'
+export interface RuleResult {
+  /** The rule that decided. */
+  readonly rule: string
+  readonly version: string
+  readonly then: Readonly<Record<string, unknown>>
+  readonly trace: {
+    /** Rules whose condition held, in the order of the file. */
+    readonly matched: readonly string[]
+    /** Rules that failed while running; each counted as not matching. */
+    readonly failed: readonly string[]
+  }
+}
+
+/** A work item about to be written by the drain. */
+export interface NewWorkItem {
+  readonly id: string
+  readonly conversation: string
+  readonly channel: string
+  readonly channelKind: ChannelKind
+  readonly plan: Plan
+  readonly planVersion: string
+  readonly held: { readonly until: Date | null; readonly reason: string } | null
+  readonly preferred: readonly string[]
+}
+
+/** Work items and offers; all capacity is decided in one row of agent_load. */
+export interface WorkService {
+  /** Writes new items and their events, set-based, inside the drain's transaction. Answers the events to append. */
+  enqueue(trx: Transaction<Tables>, items: readonly NewWorkItem[]): Promise<readonly NewEvent[]>
+  /** Something may be routable now (item queued, capacity freed, presence changed). Coalesced; returns at once. */
+  wake(queues?: readonly string[]): void
+  accept(offerId: string, agent: string, cause: string, within?: Within): Promise<{ readonly conversation: string }>
+  decline(offerId: string, agent: string, reason: string | null, cause: string, within?: Within): Promise<void>
+  presented(offerId: string, agent: string): Promise<void>
+  transfer(
+    conversation: string,
+    to: { readonly agent: string } | { readonly queue: string },
+    note: string | null,
+    context: WorkContext,
+  ): Promise<void>
+  release(conversation: string, context: WorkContext): Promise<void>
+  /** Ends the work: units released. Called when the conversation is resolved, too. */
+  complete(conversation: string, disposition: string | null, context: WorkContext): Promise<void>
+  claim(conversation: string, agent: string, context: WorkContext & { readonly force?: boolean }): Promise<void>
+  offersOf(agent: string): Promise<readonly OfferView[]>
+  decisions(conversation: string): Promise<readonly unknown[]>
+  queueStats(): Promise<
+    readonly {
+      readonly queue: string
+      readonly waiting: number
+      readonly oldestWaitS: number | null
+      readonly offered: number
+      readonly assigned: number
+    }[]
+  >
+}
+
+/** What the drain and the conversations need of work inside their own transactions. */
+export interface WorkLedger {
+  /**
+   * After the commit: awaits a pending decision and applies it to the item that was stored as held. A node that dies
+   * meanwhile leaves the item to the sweeper, which queues it by the plan it was stored with. Never rejects.
+   */
+  settle(waiting: { readonly item: string; readonly decision: Promise<SettledDecision> }): Promise<void>
+  /** Ends the live work item inside the caller's transaction, which holds the conversation's row lock. */
+  end(trx: Transaction<Tables>, conversation: string, as: WorkEnd, context: WorkContext): Promise<readonly NewEvent[]>
+  /** `from` was joined into `into`: one live item survives, with the better place. Both rows are locked by the caller. */
+  join(trx: Transaction<Tables>, from: string, into: string, context: WorkContext): Promise<readonly NewEvent[]>
+}
+
+/** How work ends: handled, the customer left, no longer needed. */
+export type WorkEnd = 'done' | 'abandoned' | 'cancelled'
+
+/** Runs inside the transaction of the act, after its effect: for the stored result of a command. */
+export type Within = (trx: Transaction<Tables>) => Promise<void>
+
+export interface WorkContext {
+  readonly actor: Actor
+  readonly cause?: string
+  readonly within?: Within
+}
+
+export interface OfferView {
+  readonly id: string
+  readonly conversation: string
+  readonly agent: string
+  readonly state: string
+  readonly channelKind: string
+  readonly expiresAt: Date
+}
+
+export type UnifiedStatus = 'online' | 'busy' | 'away' | 'wrap' | 'offline'
+
+/** Availability (what the agent says) and connection (what the sockets say): two axes. */
+export interface PresenceService {
+  set(
+    agent: string,
+    to: {
+      readonly status: UnifiedStatus
+      readonly reason?: string | null
+      readonly channels?: Readonly<Record<string, boolean>>
+      readonly until?: Date | null
+    },
+    context: WorkContext,
+  ): Promise<void>
+  connected(session: { readonly id: string; readonly agent: string }): Promise<void>
+  /** One batched renewal a node; the sockets call `beat` in memory only. */
+  beat(sessionId: string): void
+  /** `bye`: true when the client said goodbye (pending offers are rescinded at once). */
+  disconnected(sessionId: string, bye: boolean): Promise<void>
+  of(agent: string): Promise<{
+    readonly status: UnifiedStatus
+    readonly reason: string | null
+    readonly connection: 'connected' | 'grace' | 'lost'
+  }>
+}

@@ -1,0 +1,175 @@
+import type { PlanStep } from '@throughline/plugin-sdk'
+import { sql, type Kysely, type Transaction } from 'kysely'
+import type { Tables } from '../store/tables.js'
+
+/** A queued item as the dispatcher scans it. */
+export interface ScanRow {
+  readonly id: string
+  readonly conversation: string
+  readonly channel: string
+  readonly channelKind: string
+  readonly queue: string
+  readonly extraQueues: readonly string[]
+  readonly priority: string
+  readonly units: number
+  readonly preferred: readonly string[]
+  readonly excluded: Readonly<Record<string, string>>
+  /** JSON text of the plan's steps: equal texts are parsed once. */
+  readonly steps: string | null
+  readonly planVersion: string
+  readonly step: number
+  readonly elapsedS: number
+  readonly reason: string | null
+  /** Place in the queue, as text: a Date would cut the microseconds off and skip or repeat rows. */
+  readonly rank: string
+  readonly first: string
+}
+
+/** The dispatcher of a queue is one at a time over all nodes. False: another one is at work. */
+export async function lockQueue(
+  trx: Transaction<Tables>,
+  queue: string,
+): Promise<{ readonly locked: boolean; readonly now: Date }> {
+  const { rows } = await sql<{ locked: boolean; now: Date }>`
+    select pg_try_advisory_xact_lock(7402, hashtext(${queue})) as locked, clock_timestamp() as now`.execute(trx)
+  return rows[0] ?? { locked: false, now: new Date(0) }
+}
+
+/** The next page in order of rank, by keyset: a fixed window would let unroutable heads hide what stands behind them. */
+export async function scanQueue(
+  trx: Transaction<Tables>,
+  queue: string,
+  options: { readonly after: ScanRow | null; readonly limit: number; readonly onlyNew: boolean },
+): Promise<readonly ScanRow[]> {
+  const { after } = options
+  const beyond =
+    after === null
+      ? sql``
+      : sql`and (rank_at, first_enqueued_at, id) > (${after.rank}::timestamptz, ${after.first}::timestamptz, ${after.id}::uuid)`
+  const { rows } = await sql<ScanRow>`
+    select id, conversation_id as conversation, channel, channel_kind as "channelKind", queue,
+      extra_queues as "extraQueues", priority, units, preferred, excluded, plan->>'steps' as steps,
+      plan_version as "planVersion", step, waiting_reason as reason,
+      extract(epoch from clock_timestamp() - step_from)::float8 as "elapsedS",
+      rank_at::text as rank, first_enqueued_at::text as first
+    from work_item
+    where state = 'queued' and queue = ${queue} ${options.onlyNew ? sql`and waiting_reason is null` : sql``} ${beyond}
+    order by rank_at, first_enqueued_at, id limit ${options.limit}`.execute(trx)
+  return rows
+}
+
+/** Locks those that are still queued and nobody else has in hand. Answers id → epoch. */
+export async function lockQueued(
+  trx: Transaction<Tables>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await sql<{ id: string; epoch: number }>`
+    select id, epoch from work_item where id = any(${ids}::uuid[]) and state = 'queued'
+    order by id for no key update skip locked`.execute(trx)
+  return new Map(rows.map((row) => [row.id, row.epoch]))
+}
+
+export interface Change {
+  readonly id: string
+  readonly step: number
+  readonly reason: string | null
+  readonly addQueues: readonly string[]
+  readonly headStartS: number
+}
+
+/** Steps that were reached and reasons for waiting. The items' locks are held; their epochs stay. */
+export async function writeChanges(trx: Transaction<Tables>, changes: readonly Change[]): Promise<void> {
+  await sql`
+    update work_item i set step = r.step, waiting_reason = r.reason,
+      extra_queues = array(select distinct unnest(i.extra_queues || array(select jsonb_array_elements_text(r."addQueues")))),
+      head_start_s = i.head_start_s + r."headStartS", rank_at = i.rank_at - make_interval(secs => r."headStartS")
+    from jsonb_to_recordset(${JSON.stringify(changes)}::jsonb)
+      as r(id uuid, step smallint, reason text, "addQueues" jsonb, "headStartS" int)
+    where i.id = r.id`.execute(trx)
+}
+
+export interface Trace {
+  readonly id: string
+  readonly conversation: string
+  readonly item: string
+  readonly version: string
+  readonly reason: string
+  readonly facts: unknown
+  readonly candidates: unknown
+}
+
+/** Why this agent and not that one. Append-only. */
+export async function insertTraces(trx: Transaction<Tables>, traces: readonly Trace[]): Promise<void> {
+  await sql`
+    insert into routing_decision (id, conversation_id, work_item_id, trigger, source, version, reason, facts, candidates)
+    select id, conversation, item, 'offer', 'dispatcher', version, reason, facts, candidates
+    from jsonb_to_recordset(${JSON.stringify(traces)}::jsonb) as r(id uuid, conversation uuid, item uuid, version text,
+      reason text, facts json, candidates json)`.execute(trx)
+}
+
+/** Queues with something to do. */
+export async function waitingQueues(db: Kysely<Tables>): Promise<readonly string[]> {
+  const { rows } = await sql<{ queue: string }>`
+    select distinct queue from work_item where state = 'queued'`.execute(db)
+  return rows.map((row) => row.queue)
+}
+
+/** After its longest wait an item is open to the overflow queue as well; it keeps its place. Idempotent by the list. */
+export async function addOverflow(
+  db: Kysely<Tables>,
+  queues: readonly { readonly queue: string; readonly overflow: string; readonly seconds: number }[],
+): Promise<number> {
+  if (queues.length === 0) return 0
+  const { numAffectedRows } = await sql`
+    update work_item set extra_queues = extra_queues || due.overflow, waiting_reason = null
+    from (select w.id, r.overflow from work_item w
+      join jsonb_to_recordset(${JSON.stringify(queues)}::jsonb) as r(queue text, overflow text, seconds int)
+        on r.queue = w.queue
+      where w.state = 'queued' and not r.overflow = any(w.extra_queues)
+        and w.first_enqueued_at < clock_timestamp() - make_interval(secs => r.seconds)
+      order by w.id limit 1000 for no key update of w skip locked) due
+    where work_item.id = due.id`.execute(db)
+  return Number(numAffectedRows ?? 0)
+}
+
+/** Queues of the configuration, known to the database by name; those that left the file are retired, never deleted. */
+export async function syncQueues(
+  db: Kysely<Tables>,
+  queues: readonly { readonly id: string; readonly name: string }[],
+): Promise<void> {
+  const rows = JSON.stringify(queues.map((queue) => ({ id: queue.id, name: queue.name, settings: queue })))
+  await db.transaction().execute(async (trx) => {
+    await sql`
+      insert into queue (id, name, settings)
+      select id, name, settings from jsonb_to_recordset(${rows}::jsonb) as r(id text, name text, settings jsonb) order by id
+      on conflict (id) do update set name = excluded.name, settings = excluded.settings, retired_at = null`.execute(trx)
+    await sql`
+      update queue set retired_at = now()
+      where retired_at is null and id <> all(${queues.map((queue) => queue.id)}::text[])`.execute(trx)
+  })
+}
+
+export interface QueueStat {
+  readonly queue: string
+  readonly waiting: number
+  readonly oldestWaitS: number | null
+  readonly offered: number
+  readonly assigned: number
+}
+
+export async function queueStats(db: Kysely<Tables>): Promise<readonly QueueStat[]> {
+  const { rows } = await sql<QueueStat>`
+    select q.id as queue, count(w.id) filter (where w.state in ('queued', 'held'))::int as waiting,
+      extract(epoch from clock_timestamp() - min(w.first_enqueued_at) filter (where w.state = 'queued'))::float8
+        as "oldestWaitS",
+      count(w.id) filter (where w.state = 'offered')::int as offered,
+      count(w.id) filter (where w.state in ('assigned', 'wrapping'))::int as assigned
+    from queue q left join work_item w on w.queue = q.id
+      and w.state in ('held', 'queued', 'offered', 'assigned', 'wrapping')
+    where q.retired_at is null group by q.id order by q.id`.execute(db)
+  return rows
+}
+
+export function parseSteps(text: string | null): readonly PlanStep[] {
+  return text === null ? [] : (JSON.parse(text) as readonly PlanStep[])
+}

@@ -1,0 +1,142 @@
+import type { Transaction } from 'kysely'
+import type { Config, QueueConfig } from '../config/contract.js'
+import type { NewEvent } from '../events/contract.js'
+import type { Tables } from '../store/tables.js'
+import { readCandidates } from './agent-store.js'
+import { insertTraces, lockQueue, lockQueued, scanQueue, writeChanges, type ScanRow } from './dispatch-store.js'
+import { count, fits, lockLoads, writeLoads } from './load-store.js'
+import { makeOffers, type MakeOfferDeps } from './make-offers.js'
+import { createMatcher, type Match } from './match.js'
+import { hasRoom } from './selection.js'
+import { transact, type TransactDeps } from './transact.js'
+import { SYSTEM } from './work-events.js'
+
+export interface DispatchDeps extends TransactDeps, MakeOfferDeps {
+  readonly config: Config
+}
+
+export interface PassResult {
+  readonly offered: number
+  /** Another dispatcher has the queue. */
+  readonly busy: boolean
+  /** There is or may be more to do at once. */
+  readonly more: boolean
+}
+
+const PAGE = 500
+/** Offers a transaction: enough to keep the cost of a transaction small, few enough to keep its locks short. */
+const BATCH = 100
+const CHANGES = 500
+const SMALLEST = 10
+
+/**
+ * One pass over one queue: the best items that fit, matched against one snapshot of the agents, written as one set. Locks:
+ * the queue's advisory lock, items by id (those in use are passed over), loads by agent. Capacity is decided again on the
+ * locked rows; what no longer fits stays queued for the next pass.
+ */
+export async function dispatchQueue(deps: DispatchDeps, queue: string): Promise<PassResult> {
+  return transact(deps, async (trx, emit) => {
+    const { locked, now } = await lockQueue(trx, queue)
+    if (!locked) return { offered: 0, busy: true, more: false }
+    const candidates = await readCandidates(trx)
+    const queues = new Map<string, QueueConfig>(deps.config.queues.map((one) => [one.id, one]))
+    const match = createMatcher({ queues, defaultQueue: deps.config.defaultQueue, candidates, now: now.getTime() })
+    const found = await scan(trx, queue, match, () =>
+      candidates.some((one) => one.available && hasRoom(one, '', SMALLEST)),
+    )
+    if (found.matches.length === 0) return { offered: 0, busy: false, more: false }
+    const written = await write(trx, deps, found.matches, queues, emit)
+    return { offered: written.offered, busy: false, more: found.cut || written.again }
+  })
+}
+
+/** Goes on by keyset until enough was found or the queue ends. Once everybody is full only new items are looked at. */
+async function scan(trx: Transaction<Tables>, queue: string, match: (row: ScanRow) => Match, room: () => boolean) {
+  const matches: Match[] = []
+  let offers = 0
+  let after: ScanRow | null = null
+  for (;;) {
+    const rows: readonly ScanRow[] = await scanQueue(trx, queue, { after, limit: PAGE, onlyNew: !room() })
+    for (const row of rows) {
+      const matched = match(row)
+      if (matched.candidate !== null) offers += 1
+      if (matched.candidate !== null || matched.change !== null) matches.push(matched)
+      if (offers >= BATCH || matches.length >= CHANGES) return { matches, cut: true }
+    }
+    after = rows.at(-1) ?? null
+    if (after === null || rows.length < PAGE) return { matches, cut: false }
+  }
+}
+
+async function write(
+  trx: Transaction<Tables>,
+  deps: DispatchDeps,
+  matches: readonly Match[],
+  queues: ReadonlyMap<string, QueueConfig>,
+  emit: (events: readonly NewEvent[]) => void,
+): Promise<{ readonly offered: number; readonly again: boolean }> {
+  const epochs = await lockQueued(
+    trx,
+    matches.map((match) => match.row.id),
+  )
+  const ours = matches.filter((match) => epochs.has(match.row.id))
+  const changes = ours.flatMap((match) => match.change ?? [])
+  if (changes.length > 0) {
+    await writeChanges(trx, changes)
+    emit(ours.filter(becameLost).map(noRoute))
+  }
+  const opened = changes.some((change) => change.addQueues.length > 0)
+  const chosen = ours.flatMap((match) => (match.candidate === null ? [] : [{ ...match, candidate: match.candidate }]))
+  const loads = await lockLoads(
+    trx,
+    chosen.map((match) => match.candidate.agent),
+  )
+  const sure = chosen.filter(({ row, candidate }) => {
+    const load = loads.get(candidate.agent)
+    if (load === undefined || !fits(load, row.channelKind, row.units, candidate.perChannelMax[row.channelKind]))
+      return false
+    load.reserved += row.units
+    count(load, row.channelKind, 1)
+    return true
+  })
+  if (sure.length === 0) return { offered: 0, again: opened }
+  await writeLoads(trx, loads.values())
+  const proposals = sure.map(({ row, candidate, trace }) => ({
+    item: row.id,
+    conversation: row.conversation,
+    agent: candidate.agent,
+    epoch: epochs.get(row.id) ?? 0,
+    units: row.units,
+    channel: row.channel,
+    channelKind: row.channelKind,
+    queue: row.queue,
+    priority: row.priority,
+    seconds: queues.get(row.queue)?.offerSeconds ?? 30,
+    reason: trace.reason,
+  }))
+  emit(await makeOffers(trx, deps, proposals, SYSTEM))
+  const traces = sure.map(({ row, candidate, trace, step }) => ({
+    id: deps.ids(),
+    conversation: row.conversation,
+    item: row.id,
+    version: row.planVersion,
+    reason: trace.reason,
+    facts: { step, queue: row.queue, extraQueues: row.extraQueues, units: row.units },
+    candidates: { chosen: candidate.agent, passedOver: trace.passedOver },
+  }))
+  await insertTraces(trx, traces)
+  return { offered: sure.length, again: opened }
+}
+
+function becameLost(match: Match): boolean {
+  return match.change?.reason === 'no_route' && match.row.reason !== 'no_route'
+}
+
+function noRoute({ row }: Match): NewEvent {
+  return {
+    type: 'routing.noRoute',
+    conversation: row.conversation,
+    actor: SYSTEM.actor,
+    data: { item: row.id, queue: row.queue, channelKind: row.channelKind },
+  }
+}

@@ -1,0 +1,71 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { dispatchQueue, type DispatchDeps } from './dispatch.js'
+
+export interface DispatcherDeps extends DispatchDeps {
+  readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void }
+}
+
+/** How long another node may keep a queue before we leave it to the sweep. */
+const BUSY_TRIES = 40
+const BUSY_PAUSE_MS = 25
+
+/**
+ * This node's dispatcher: one pass at a time, queues that were woken meanwhile once more. Waking is cheap and may be
+ * wrong in both directions: a sweep wakes every queue with waiting items.
+ */
+export class Dispatcher {
+  readonly #deps: DispatcherDeps
+  readonly #dirty = new Set<string>()
+  readonly #stop = new AbortController()
+  #turn: Promise<void> | null = null
+
+  constructor(deps: DispatcherDeps) {
+    this.#deps = deps
+  }
+
+  /** Without names: all queues. */
+  wake(queues?: readonly string[]): void {
+    if (this.#stop.signal.aborted) return
+    const names =
+      queues === undefined || queues.length === 0 ? this.#deps.config.queues.map((queue) => queue.id) : queues
+    for (const name of names) this.#dirty.add(name)
+    this.#turn ??= this.#run()
+  }
+
+  /** Resolves when nothing is left to do that anybody has woken this node for. */
+  async settled(): Promise<void> {
+    while (this.#turn !== null) await this.#turn
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.settled()
+  }
+
+  async #run(): Promise<void> {
+    // Callers wake inside loops and batches: the first pass sees everything they had to say.
+    await Promise.resolve()
+    const busy = new Map<string, number>()
+    for (const queue of this.#dirty) {
+      if (this.#stop.signal.aborted) break
+      this.#dirty.delete(queue)
+      try {
+        const result = await dispatchQueue(this.#deps, queue)
+        if (result.more) this.#dirty.add(queue)
+        if (result.busy && (busy.get(queue) ?? 0) < BUSY_TRIES) {
+          busy.set(queue, (busy.get(queue) ?? 0) + 1)
+          this.#dirty.add(queue)
+          await delay(BUSY_PAUSE_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined)
+        }
+      } catch (error) {
+        this.#deps.log.warn({ queue, code: codeOf(error) }, 'dispatching a queue failed; the sweep tries again')
+      }
+    }
+    this.#turn = this.#dirty.size > 0 && !this.#stop.signal.aborted ? this.#run() : null
+  }
+}
+
+function codeOf(error: unknown): string {
+  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown }
+  return typeof code === 'string' ? code : typeof name === 'string' ? name : 'unknown'
+}

@@ -1,0 +1,109 @@
+import type { RuleType } from '@throughline/plugin-sdk'
+import type { RuleFileKind } from './contract.js'
+
+/** The published facts: what a rule may read with `var`. `null` in the data is allowed where `nullable` says so. */
+export type FactField =
+  | {
+      readonly type: RuleType
+      readonly nullable: boolean
+      readonly description: string
+      readonly values?: readonly string[]
+    }
+  | { readonly type: 'object'; readonly nullable: boolean; readonly fields: FactFields; readonly description: string }
+  /** Anything may stand below it: attributes an integrator has set. */
+  | { readonly type: 'open'; readonly nullable: true; readonly description: string }
+export type FactFields = Readonly<Record<string, FactField>>
+
+const leaf = (type: RuleType, description: string, nullable = false, values?: readonly string[]): FactField =>
+  Object.freeze({ type, nullable, description, ...(values === undefined ? {} : { values }) })
+const object = (description: string, fields: FactFields, nullable = false): FactField =>
+  Object.freeze({ type: 'object', nullable, fields: Object.freeze(fields), description })
+
+const contact = object('The customer.', {
+  id: leaf('string', 'Id of the contact.'),
+  accountManager: leaf('string', 'Agent who looks after the contact.', true),
+  tier: leaf('string', 'Tier of the contact, as your systems set it.', true),
+  language: leaf('string', 'Language tag of the contact.', true),
+  verified: leaf('boolean', 'Who wrote is proven, not only claimed.'),
+  attributes: Object.freeze({ type: 'open', nullable: true, description: 'What your systems know about the contact.' }),
+})
+
+const channel = object('Where the message came in.', {
+  id: leaf('string', 'Name of the channel in throughline.yaml.'),
+  kind: leaf('string', 'Sort of the channel.', false, ['voice', 'webchat', 'messaging', 'sms', 'email', 'social']),
+})
+
+const message: FactFields = {
+  text: leaf('string', 'Text of the message, empty if there is none.'),
+  length: leaf('number', 'Characters of the text.'),
+  automatic: leaf('boolean', 'Sent by a machine: an absence note, a bounce.'),
+  hasAttachments: leaf('boolean', 'The message carries files.'),
+}
+
+export const factSchemas: Readonly<Record<RuleFileKind, FactFields>> = Object.freeze({
+  routing: Object.freeze({
+    now: leaf('instant', 'Time of the decision; rules know no other clock.'),
+    contact,
+    conversation: object('The conversation that needs a place.', {
+      id: leaf('string', 'Id of the conversation.'),
+      status: leaf('string', 'Its status.', false, ['open', 'pending', 'snoozed', 'resolved', 'joined']),
+      priority: leaf('string', 'Its priority.', false, ['urgent', 'high', 'normal', 'low']),
+      tags: leaf('string[]', 'Its tags.'),
+      language: leaf('string', 'Language tag of the conversation.', true),
+      subject: leaf('string', 'Subject, where the channel has one.', true),
+      isNew: leaf('boolean', 'True for the first message.'),
+      lastAgent: leaf('string', 'Agent who had it last.', true),
+    }),
+    message: object('The message that set this off; absent for a transfer.', message, true),
+    channel,
+  }),
+  continuity: Object.freeze({
+    candidate: object('A conversation of the same contact that the message might belong to.', {
+      status: leaf('string', 'Its status.', false, ['open', 'pending', 'snoozed', 'resolved', 'joined']),
+      resolvedHoursAgo: leaf('number', 'Hours since it was resolved.', true),
+      lastMessageHoursAgo: leaf('number', 'Hours since its last message.', true),
+      sameThread: leaf('boolean', 'The message came in on a thread it already has.'),
+      sameChannel: leaf('boolean', 'It already runs over the channel of the message.'),
+    }),
+    message: object('The message.', {
+      automatic: leaf('boolean', 'Sent by a machine: an absence note, a bounce.'),
+      length: leaf('number', 'Characters of its text.'),
+      hasSubject: leaf('boolean', 'It has a subject, as e-mail does.'),
+    }),
+    contact: object('The customer.', {
+      verified: leaf('boolean', 'Who wrote is proven, not only claimed.'),
+      tier: leaf('string', 'Tier of the contact, as your systems set it.', true),
+    }),
+    channel,
+  }),
+})
+
+export type FactType = { readonly type: RuleType | 'object'; readonly nullable: boolean }
+
+/** Type of a path; null: there is no such fact. A path below something nullable is nullable itself. */
+export function factAt(fields: FactFields, path: readonly string[]): FactType | null {
+  let level: FactFields = fields
+  let nullable = false
+  for (let depth = 0; depth < path.length; depth++) {
+    const name = path[depth] ?? ''
+    const field = Object.hasOwn(level, name) ? level[name] : undefined
+    if (field === undefined) return null
+    nullable ||= field.nullable
+    if (field.type === 'open') return { type: 'any', nullable: true }
+    if (field.type === 'object') {
+      level = field.fields
+      if (depth === path.length - 1) return { type: 'object', nullable }
+    } else if (depth === path.length - 1) return { type: field.type, nullable }
+    else return null
+  }
+  return { type: 'object', nullable: false }
+}
+
+/** Every path a rule may name, for suggestions and the reference page. */
+export function factPaths(fields: FactFields, prefix = ''): readonly string[] {
+  return Object.entries(fields).flatMap(([name, field]) =>
+    field.type === 'object'
+      ? [`${prefix}${name}`, ...factPaths(field.fields, `${prefix}${name}.`)]
+      : [`${prefix}${name}`],
+  )
+}

@@ -1,0 +1,125 @@
+import type { Routing } from '@throughline/plugin-sdk'
+import type { Kysely } from 'kysely'
+import type { Clock } from '../clock.js'
+import type { Config } from '../config/contract.js'
+import type { EventReader, EventWriter } from '../events/contract.js'
+import type { Ids } from '../ids.js'
+import type { Jobs } from '../jobs/contract.js'
+import type { Instance } from '../plugins/contract.js'
+import type { Tables } from '../store/tables.js'
+import { syncCapacities } from './agent-store.js'
+import { Beats } from './beats.js'
+import type { PresenceService, Router, WorkLedger, WorkService } from './contract.js'
+import { syncQueues } from './dispatch-store.js'
+import { Dispatcher } from './dispatcher.js'
+import { createFailureReport, type FailureReport } from './failures.js'
+import { changePresence, createPresence, LEASE_S } from './presence.js'
+import { openSession, renewSessions } from './presence-store.js'
+import { createRouter } from './router.js'
+import { awayAfterMisses, sweepPresence, sweepWork, type SweepDeps } from './sweep.js'
+import { createWork, registerExpiry } from './work.js'
+
+export interface RoutingDeps {
+  readonly db: Kysely<Tables>
+  readonly config: Config
+  readonly events: EventWriter
+  readonly jobs: Jobs
+  readonly clock: Clock
+  readonly ids: Ids
+  /** Id of this node's row in `node`. */
+  readonly node: string
+  readonly publish: EventReader['publish']
+  /** Routing plugins in the order of YAML. */
+  readonly instances: () => readonly Instance<Routing>[]
+  readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void }
+  readonly random?: () => number
+}
+
+export interface RoutingPart {
+  readonly router: Router
+  readonly work: WorkService & WorkLedger
+  readonly presence: PresenceService
+  readonly failures: FailureReport
+  /** After the migrations, and after the agents were synced: queues and capacities follow the configuration. */
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Resolves when this node's dispatcher has nothing left to do. */
+  settled(): Promise<void>
+  /** What the periodic tasks do, for tests that do not want to wait. */
+  sweep(): Promise<void>
+}
+
+const SWEEP_S = 5
+
+/** Queues, offers and presence of one node. Tasks are registered here, so it is made before the jobs start. */
+export function createRouting(deps: RoutingDeps): RoutingPart {
+  const { db, config, events, jobs, clock, ids, log } = deps
+  const dispatcher = new Dispatcher({ db, events, config, ids, jobs, log })
+  const wake = (queues?: readonly string[]): void => dispatcher.wake(queues)
+  // Set away after the expiry's own transaction, in turn, so that stopping can wait for it.
+  let background: Promise<void> = Promise.resolve()
+  const missed = (agents: readonly string[]): void => {
+    if (agents.length === 0) return
+    background = background
+      .then(() => awayAfterMisses(all, agents))
+      .catch((error: unknown) =>
+        log.warn(
+          { code: (error as { code?: string }).code },
+          'agents who let offers pass could not be set away; the sweep tries again',
+        ),
+      )
+  }
+  const all: SweepDeps & { readonly log: RoutingDeps['log'] } = {
+    db,
+    events,
+    config,
+    ids,
+    jobs,
+    log,
+    node: deps.node,
+    publish: deps.publish,
+    wake,
+    missed,
+  }
+  const beats = new Beats({
+    clock,
+    log,
+    renew: (sessions) => renewSessions(db, sessions, LEASE_S),
+    revive: (session) =>
+      changePresence(all, session.agent, async (trx) => {
+        await openSession(trx, { ...session, node: deps.node, leaseS: LEASE_S })
+        return { rescind: null }
+      }),
+  })
+  const failures = createFailureReport({ db, events, clock, log })
+  registerExpiry(jobs, all)
+  jobs.every('routing.sweep', SWEEP_S, (signal) => sweepWork(all, signal))
+  jobs.every('presence.sweep', SWEEP_S, (signal) => sweepPresence(all, signal))
+
+  return Object.freeze({
+    router: createRouter({ instances: deps.instances, config, report: failures, random: deps.random ?? Math.random }),
+    work: createWork(all),
+    presence: createPresence(all, beats),
+    failures,
+    async start() {
+      await syncQueues(db, config.queues)
+      await syncCapacities(db, config)
+      beats.start()
+      wake()
+    },
+    async stop() {
+      await beats.stop()
+      await background
+      await dispatcher.stop()
+    },
+    async settled() {
+      await background
+      await dispatcher.settled()
+    },
+    async sweep() {
+      const { signal } = new AbortController()
+      await sweepPresence(all, signal)
+      await sweepWork(all, signal)
+    },
+  } satisfies RoutingPart)
+}

@@ -1,0 +1,72 @@
+import type { RuleFileKind, RuleResult } from '../contract.js'
+import { instant } from './business-operators.js'
+import { compile, FUEL, type Compiled } from './compile.js'
+import { truthy } from './json-logic.js'
+import type { FileShape, RuleShape } from './lint-file.js'
+import type { Operator } from './operator.js'
+import type { RuleFileContext } from './rule-file.js'
+
+/**
+ * Runs the rules in order. `routing`: every matching rule adds what earlier ones left open, until one says stop; the rule
+ * that names the queue decided. `continuity`: the first matching rule decides.
+ */
+export function createEvaluator(input: {
+  readonly shape: FileShape
+  readonly kind: RuleFileKind
+  readonly operators: ReadonlyMap<string, Operator>
+  readonly onFailure: RuleFileContext['onFailure']
+}): (facts: Readonly<Record<string, unknown>>) => RuleResult | null {
+  const { shape, kind, operators, onFailure } = input
+  const context = { operators, file: shape.file }
+  const rules = shape.rules.map((rule) => ({ ...rule, test: compile(rule.when, context) }))
+  const decisive = kind === 'routing' ? 'queue' : 'action'
+  return (facts) => {
+    const matched: string[] = []
+    const failed: string[] = []
+    const taken: RuleShape[] = []
+    const now = instant(facts['now'])
+    for (const rule of rules) {
+      if (!holds(rule, rule.test, facts, now)) continue
+      matched.push(rule.id)
+      taken.push(rule)
+      if (rule.stop || kind === 'continuity') break
+    }
+    const decided = taken.find((rule) => Object.hasOwn(rule.then, decisive))
+    if (decided === undefined) return null
+    const then = taken.length === 1 ? decided.then : merge(taken)
+    return Object.freeze({ rule: decided.id, version: shape.version, then, trace: { matched, failed } })
+
+    function holds(rule: RuleShape, test: Compiled, scope: unknown, at: number | null): boolean {
+      try {
+        return truthy(test(scope, { facts: scope, now: at, fuel: FUEL }))
+      } catch (error) {
+        failed.push(rule.id)
+        onFailure?.({ file: kind, rule: rule.id, version: shape.version, message: failureText(error) })
+        return false
+      }
+    }
+  }
+}
+
+/** Messages of our own errors are fixed texts; what a plugin's operator throws might repeat a customer's words. */
+function failureText(error: unknown): string {
+  if (error instanceof RangeError || error instanceof TypeError) return error.name
+  return error instanceof Error && error.constructor.name === 'OutOfFuel' ? error.message : 'the condition failed'
+}
+
+/** The first rule to say something wins; head starts add up and tags are collected. */
+function merge(rules: readonly RuleShape[]): Readonly<Record<string, unknown>> {
+  const result = Object.create(null) as Record<string, unknown>
+  let headStart = 0
+  const tags = new Set<unknown>()
+  for (const { then } of rules) {
+    for (const [key, value] of Object.entries(then)) {
+      if (key === 'head_start_s') headStart += value as number
+      else if (key === 'tags') for (const tag of value as readonly unknown[]) tags.add(tag)
+      else if (!(key in result)) result[key] = value
+    }
+  }
+  if (headStart !== 0) result['head_start_s'] = Math.max(-86_400, Math.min(86_400, headStart))
+  if (tags.size > 0) result['tags'] = Object.freeze([...tags])
+  return Object.freeze(result)
+}

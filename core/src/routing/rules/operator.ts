@@ -1,0 +1,40 @@
+import type { RuleType } from '@throughline/plugin-sdk'
+
+/** What operators see of one evaluation besides their arguments. */
+export interface Run {
+  /** The facts, for `missing`, `lookup` and the like. */
+  readonly facts: unknown
+  /** The `now` fact in milliseconds; null when the facts have none. Rules know no other clock. */
+  readonly now: number | null
+  /** Steps left. Below zero the evaluation ends with an error: a rule may be slow, never endless. */
+  fuel: number
+}
+
+/** Tables and orders that stand in the rule file itself. */
+export interface FileData {
+  readonly tables: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  readonly tiers: readonly string[]
+}
+
+/** An operator whose arguments are evaluated first. Pure; never throws for a null. */
+export interface Operator {
+  readonly arity: readonly [min: number, max: number]
+  /** Types by position; the last one holds for all further arguments. */
+  readonly args: readonly RuleType[]
+  readonly result: RuleType
+  /** Null arguments are handled; otherwise a nullable fact in its place is reported by the linter. */
+  readonly nullSafe: boolean
+  readonly fn: (args: readonly unknown[], run: Run, scope: unknown, file: FileData) => unknown
+}
+
+export function operator(
+  arity: Operator['arity'],
+  args: readonly RuleType[],
+  result: RuleType,
+  fn: Operator['fn'],
+  nullSafe = true,
+): Operator {
+  return Object.freeze({ arity, args, result, fn, nullSafe })
+}
+
+export const MANY = 100

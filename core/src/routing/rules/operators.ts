@@ -1,0 +1,64 @@
+import type { PluginDef, RuleType, RuleValue } from '@throughline/plugin-sdk'
+import type { FactField, FactFields } from '../fact-schema.js'
+import { businessOperators } from './business-operators.js'
+import { operator, type Operator } from './operator.js'
+import { standardOperators } from './standard-operators.js'
+import { textOperators } from './text-operators.js'
+
+/** Everything a rule may use without a plugin. */
+export const builtInOperators: ReadonlyMap<string, Operator> = new Map([
+  ...Object.entries(standardOperators),
+  ...Object.entries(businessOperators),
+  ...Object.entries(textOperators),
+])
+
+/** Built-in operators and facts with those of the plugins, named under the plugin's own prefix. */
+export function withPlugins(
+  facts: FactFields,
+  definitions: readonly PluginDef[],
+): { readonly operators: ReadonlyMap<string, Operator>; readonly facts: FactFields } {
+  const operators = new Map(builtInOperators)
+  const extended: Record<string, FactField> = { ...facts }
+  for (const { name: prefix, rules } of definitions) {
+    for (const [name, found] of Object.entries(rules?.operators ?? {})) {
+      const { arity, types, fn } = found
+      const range = typeof arity === 'number' ? ([arity, arity] as const) : arity
+      const call: Operator['fn'] = (args) => plain(fn(...(args as readonly RuleValue[])))
+      operators.set(
+        `${prefix}:${name}`,
+        operator(range, types.args.length > 0 ? types.args : ['any'], types.result, call),
+      )
+    }
+    const own = Object.entries(rules?.facts ?? {}).map(([name, fact]): [string, FactField] => [
+      name,
+      { type: ruleType(fact.schema.type), nullable: true, description: fact.schema.description },
+    ])
+    if (own.length > 0 && !Object.hasOwn(facts, prefix)) {
+      extended[prefix] = {
+        type: 'object',
+        nullable: true,
+        fields: Object.fromEntries(own),
+        description: `Facts of ${prefix}.`,
+      }
+    }
+  }
+  return { operators, facts: extended }
+}
+
+function ruleType(name: string): RuleType {
+  return name === 'boolean' || name === 'number' || name === 'string' || name === 'instant'
+    ? name
+    : name === 'integer'
+      ? 'number'
+      : 'any'
+}
+
+/** A plugin's answer is taken only as plain JSON values; a promise or a function would be true in every condition. */
+function plain(value: unknown): unknown {
+  if (value === undefined) return null
+  const kind = typeof value
+  if (value === null || kind === 'boolean' || kind === 'number' || kind === 'string') return value
+  const prototype: unknown = kind === 'object' ? Object.getPrototypeOf(value) : undefined
+  if (Array.isArray(value) || prototype === null || prototype === Object.prototype) return value
+  throw new TypeError('a rule operator of a plugin answered with something that is not plain data')
+}

@@ -1,0 +1,82 @@
+import { releaseLost, type AssignmentDeps } from './assignments.js'
+import { addOverflow, waitingQueues } from './dispatch-store.js'
+import { expireOffers, MISSES_TO_AWAY, type OfferDeps } from './offers.js'
+import { changePresence, GRACE_S, LOST_S, setStatus, type PresenceDeps } from './presence.js'
+import { absentAgents, lapsedAgents, markLapsed, missingAgents, overStatuses } from './presence-store.js'
+import { queueDueItems } from './settle-store.js'
+import { transact } from './transact.js'
+import { REAL_TIME } from './units.js'
+import { SYSTEM, workEvent } from './work-events.js'
+
+export interface SweepDeps extends PresenceDeps, OfferDeps, AssignmentDeps {
+  readonly wake: (queues?: readonly string[]) => void
+}
+
+/** A lost connection for so long, and the status says so. */
+const OFFLINE_S = 300
+
+/** What no job and no wake-up reached: overdue offers, held items whose time has come, overflow, step timers. */
+export async function sweepWork(deps: SweepDeps, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && (await expireOffers(deps)) > 0);
+  await transact(deps, async (trx, emit) => {
+    const due = await queueDueItems(trx, 1000)
+    emit(due.map((item) => workEvent('work.queued', item, SYSTEM, { after: 'work.held' })))
+  })
+  const overflow = deps.config.queues.flatMap(({ id, overflow, maxWaitSeconds }) =>
+    overflow === null || maxWaitSeconds === null ? [] : [{ queue: id, overflow, seconds: maxWaitSeconds }],
+  )
+  await addOverflow(deps.db, overflow)
+  const queues = await waitingQueues(deps.db)
+  if (queues.length > 0) deps.wake(queues)
+}
+
+/** Leases that ran out, connections that stayed away, agents who let offers pass, pauses that are over. */
+export async function sweepPresence(deps: SweepDeps, signal: AbortSignal): Promise<void> {
+  for (const agent of await lapsedAgents(deps.db)) {
+    if (signal.aborted) return
+    await changePresence(deps, agent, async (trx) => {
+      await markLapsed(trx, agent)
+      return { rescind: null }
+    })
+  }
+  for (const absent of await absentAgents(deps.db, REAL_TIME)) {
+    if (signal.aborted) return
+    // None of this is a miss (P7): who is not connected cannot answer.
+    if (absent.pending && absent.goneS >= GRACE_S) {
+      await changePresence(deps, absent.agent, async () => ({ rescind: 'connection_lost' }))
+    }
+    if (absent.goneS >= LOST_S) {
+      for (const conversation of absent.realTime) await releaseLost(deps, conversation, absent.agent)
+    }
+    if (absent.goneS >= OFFLINE_S && absent.status !== 'offline') {
+      await setStatus(
+        deps,
+        absent.agent,
+        { status: 'offline', reason: 'connection_lost', source: 'system', channels: null, until: null },
+        SYSTEM,
+      )
+    }
+  }
+  await awayAfterMisses(deps, await missingAgents(deps.db, MISSES_TO_AWAY))
+  for (const agent of await overStatuses(deps.db)) {
+    await setStatus(
+      deps,
+      agent,
+      { status: 'online', reason: null, source: 'system', channels: null, until: null },
+      SYSTEM,
+    )
+  }
+}
+
+/** Whoever lets offers pass in a row is not there, whatever their status says. */
+export async function awayAfterMisses(deps: PresenceDeps, agents: readonly string[]): Promise<void> {
+  const still = new Set(agents.length === 0 ? [] : await missingAgents(deps.db, MISSES_TO_AWAY))
+  for (const agent of agents.filter((one) => still.has(one))) {
+    await setStatus(
+      deps,
+      agent,
+      { status: 'away', reason: 'missed', source: 'system', channels: null, until: null },
+      SYSTEM,
+    )
+  }
+}

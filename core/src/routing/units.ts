@@ -1,0 +1,34 @@
+import type { Priority } from '@throughline/plugin-sdk'
+import type { ChannelKind } from '../config/contract.js'
+
+/** What one conversation takes of an agent's 100. */
+const UNITS: Readonly<Record<ChannelKind, number>> = Object.freeze({
+  voice: 100,
+  webchat: 25,
+  messaging: 20,
+  sms: 20,
+  email: 10,
+  social: 10,
+})
+
+export function unitsOf(kind: string): number {
+  return Object.hasOwn(UNITS, kind) ? UNITS[kind as ChannelKind] : UNITS.messaging
+}
+
+/** The customer is there and waits: an agent who left cannot keep the conversation. */
+export const REAL_TIME: readonly string[] = ['voice', 'webchat']
+
+/** Seconds ahead of a normal item that came at the same moment. Static, so nothing starves: see spec §2.2. */
+const HEAD_START_S: Readonly<Record<Priority, number>> = Object.freeze({
+  urgent: 3_600,
+  high: 900,
+  normal: 0,
+  low: -900,
+})
+
+/** An item that comes back because the agent was lost. */
+export const RETURNED_BOOST_S = 600
+
+export function headStart(priority: Priority, extra = 0): number {
+  return HEAD_START_S[priority] + Math.trunc(extra)
+}

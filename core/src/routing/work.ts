@@ -1,0 +1,56 @@
+import type { Jobs } from '../jobs/contract.js'
+import { claimWork, completeWork, releaseWork, transferWork, type AssignmentDeps } from './assignments.js'
+import type { WorkLedger, WorkService } from './contract.js'
+import { queueStats } from './dispatch-store.js'
+import { endWork } from './end-work.js'
+import { enqueue, settle } from './intake.js'
+import { joinWork } from './join-work.js'
+import { EXPIRE_TASK } from './make-offers.js'
+import { offersOf } from './offer-store.js'
+import { acceptOffer, declineOffer, expireOffers, presentOffer, type OfferDeps } from './offers.js'
+import { decisionsOf } from './settle-store.js'
+
+export interface WorkDeps extends AssignmentDeps, OfferDeps {
+  readonly wake: (queues?: readonly string[]) => void
+  readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void }
+}
+
+/** The service over the acts of this folder; each act has its own file, its locks are told in transact.ts. */
+export function createWork(deps: WorkDeps): WorkService & WorkLedger {
+  return Object.freeze({
+    enqueue: (trx, items) => enqueue(trx, items, deps.config),
+    settle: async ({ item, decision }) => {
+      try {
+        const queue = await settle(deps, item, await decision)
+        if (queue !== null) deps.wake([queue])
+      } catch (error) {
+        // The item stays held; the sweep queues it by the plan it was stored with.
+        deps.log.warn(
+          { item, code: (error as { code?: string }).code },
+          'a pending routing decision could not be applied',
+        )
+      }
+    },
+    end: endWork,
+    join: (trx, from, into, context) => joinWork(trx, from, into, context),
+    wake: (queues) => deps.wake(queues),
+    accept: (offer, agent, cause, within) => acceptOffer(deps, offer, agent, cause, within),
+    decline: (offer, agent, reason, cause, within) => declineOffer(deps, offer, agent, reason, cause, within),
+    presented: (offer, agent) => presentOffer(deps, offer, agent),
+    transfer: (conversation, to, note, context) => transferWork(deps, conversation, to, note, context),
+    release: (conversation, context) => releaseWork(deps, conversation, context),
+    complete: (conversation, disposition, context) => completeWork(deps, conversation, disposition, context),
+    claim: (conversation, agent, context) => claimWork(deps, conversation, agent, context),
+    offersOf: (agent) => offersOf(deps.db, agent),
+    decisions: (conversation) => decisionsOf(deps.db, conversation),
+    queueStats: () => queueStats(deps.db),
+  } satisfies WorkService & WorkLedger)
+}
+
+/** A hint that an offer's time has come; see make-offers.ts. */
+export function registerExpiry(jobs: Pick<Jobs, 'task'>, deps: OfferDeps): void {
+  jobs.task(EXPIRE_TASK, async (payload) => {
+    const { offer } = (payload ?? {}) as { readonly offer?: unknown }
+    if (typeof offer === 'string') await expireOffers(deps, [offer])
+  })
+}

@@ -1,0 +1,84 @@
+import type { AgentAccounts } from '../../src/agents/contract.js'
+import type { EngineEntry } from '../../src/cli/engine-entry.js'
+import type { InboxService, ParkedEvent } from '../../src/inbound/contract.js'
+
+export interface FakeEngine {
+  readonly entry: () => Promise<EngineEntry>
+  /** What the commands asked for, in order. */
+  readonly calls: unknown[]
+  /** How often services were opened and not closed again. */
+  open(): number
+}
+
+type Parked = ParkedEvent & { readonly event: unknown; readonly headers: unknown; readonly raw: Buffer | null }
+
+/** Services in memory: what is tested is the command line, not the services. */
+export function fakeEngine(start?: EngineEntry['startEngine']): FakeEngine {
+  const calls: unknown[] = []
+  let open = 0
+  const agents = [
+    {
+      id: 'ada',
+      name: 'Ada',
+      email: 'ada@example.org',
+      role: 'admin',
+      teams: ['support'],
+      hasPassword: true,
+      disabledAt: null,
+    },
+  ]
+  const tokens = [
+    { id: 't1', name: 'crm', role: 'integrator', createdAt: new Date(0), lastUsedAt: null, revokedAt: new Date(1) },
+  ]
+  const parked: Parked = {
+    id: 7,
+    channel: 'shop',
+    externalId: 'e7',
+    lane: 'l',
+    code: 'TL_INBOUND_BODY_INVALID',
+    reason: 'not JSON',
+    receivedAt: new Date(0),
+    hasRaw: true,
+    event: null,
+    headers: { 'x-token': 'sesame-open' },
+    raw: Buffer.from('{"text": "hello'),
+  }
+  const note =
+    <T>(name: string, answer: T) =>
+    (...args: unknown[]): Promise<T> => {
+      calls.push([name, ...args])
+      return Promise.resolve(answer)
+    }
+  const accounts: Partial<Record<keyof AgentAccounts, unknown>> = {
+    add: note('add', undefined),
+    list: () => Promise.resolve(agents),
+    setPassword: note('setPassword', undefined),
+    setDisabled: note('setDisabled', undefined),
+    createSignInCode: note('createSignInCode', 'code-123'),
+    createToken: note('createToken', { id: 't2', token: 'tl_secret' }),
+    revokeToken: (id: string) => Promise.resolve(id === 't1'),
+    tokens: () => Promise.resolve(tokens),
+  }
+  const inbox: InboxService = {
+    list: note('list', [parked] as const),
+    show: (id) => Promise.resolve(id === 7 ? parked : null),
+    replay: note('replay', { replayed: 1, stillParked: [{ id: 8, reason: 'still not JSON' }] }),
+    counts: () => Promise.resolve({ undrained: 2, parked: 1, oldestUndrainedS: 1 }),
+  }
+  return {
+    calls,
+    open: () => open,
+    entry: () =>
+      Promise.resolve({
+        startEngine: start ?? (() => Promise.reject(new Error('not started here'))),
+        openServices: () => {
+          open++
+          const close = (): Promise<void> => {
+            open--
+            return Promise.resolve()
+          }
+          return Promise.resolve({ accounts: accounts as unknown as AgentAccounts, inbox, close })
+        },
+      }),
+  }
+}

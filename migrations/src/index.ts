@@ -1,0 +1,7 @@
+import type { Migration } from 'kysely'
+import * as init from './0001_init.js'
+
+/** Every migration by name; the names' order is the order of running. Forward only: none has a `down`. */
+export const migrations: Readonly<Record<string, Migration>> = Object.freeze({
+  '0001_init': { up: init.up },
+})

@@ -1,0 +1,33 @@
+import type { Plan, PlanStep, Priority } from '@throughline/plugin-sdk'
+
+type Written = Readonly<Record<string, unknown>>
+
+/** What a rule file says, as a plan. null: it names no queue, so nothing was decided. */
+export function toPlan(then: Written): Plan | null {
+  const { queue, priority, head_start_s, steps, preferred, sla_policy, tags } = then
+  if (typeof queue !== 'string') return null
+  return {
+    queue,
+    priority: isPriority(priority) ? priority : 'normal',
+    ...(typeof head_start_s === 'number' ? { headStartS: head_start_s } : {}),
+    ...(Array.isArray(steps) ? { steps: steps.map((step) => toStep(step as Written)) } : {}),
+    ...(Array.isArray(preferred) ? { preferred: preferred as readonly string[] } : {}),
+    ...(typeof sla_policy === 'string' ? { slaPolicy: sla_policy } : {}),
+    ...(Array.isArray(tags) ? { tags: tags as readonly string[] } : {}),
+  }
+}
+
+const priorities: readonly Priority[] = ['urgent', 'high', 'normal', 'low']
+
+function isPriority(value: unknown): value is Priority {
+  return priorities.some((priority) => priority === value)
+}
+
+/** The rule file's checks have made sure of the types; two names differ. */
+function toStep({ lang, add_head_start_s, ...same }: Written): PlanStep {
+  return {
+    ...(same as PlanStep),
+    ...(lang === undefined ? {} : { languages: lang as Readonly<Record<string, string>> }),
+    ...(add_head_start_s === undefined ? {} : { addHeadStartS: add_head_start_s as number }),
+  }
+}
