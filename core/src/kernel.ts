@@ -2,6 +2,7 @@ import { hkdfSync } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Clock, Logger } from '@throughline/plugin-sdk'
 import { createAccounts } from './agents/accounts.js'
+import { createAgents, type Agents } from './agents/agents.js'
 import type { AgentAccounts } from './agents/contract.js'
 import { createAnalytics } from './analytics/runner.js'
 import { createCursorStore } from './analytics/cursor-store.js'
@@ -38,7 +39,7 @@ import { createFileRows } from './plugins/file-store.js'
 import { createPluginHost, type SupervisedHost } from './plugins/host.js'
 import { createHttp as createHttpClient } from './plugins/http-client.js'
 import { createPluginMetrics } from './plugins/plugin-metrics.js'
-import { readInstallation } from './store/installation-store.js'
+import { ping, readInstallation } from './store/installation-store.js'
 import type { Store } from './store/store.js'
 import { createRouting } from './routing/routing.js'
 import { createRules } from './routing/rules/rules.js'
@@ -75,6 +76,7 @@ const names = {
   drain: token<Drain<PreparedSender>>('drain'),
   attachments: token<ReturnType<typeof createAttachments>>('attachments'),
   analytics: token<ReturnType<typeof createAnalytics>>('analytics'),
+  agents: token<Agents>('agents'),
   http: token<HttpServer>('http'),
 }
 
@@ -129,7 +131,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     const channelKind = (id: string) => kinds.get(id) ?? 'messaging'
     const watched = (id: string) => container.get(names.host).channel(id)?.live?.endpoints !== undefined
     const templates = await loadTemplates(config.templatesDir)
-    const rules = await createRules({ config, definitions: () => container.get(names.host).definitions(), log })
+    const rules = createRules({ config, definitions: () => container.get(names.host).definitions(), log })
 
     const ingress = new GroupCommitIngress({
       db,
@@ -147,7 +149,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     const threads = createThreadReader({
       db,
       reader,
-      readWatched: (watch, after, limit) => readWatched(db, watch, after, limit),
+      readWatched: (watch, types, after, limit) => readWatched(db, watch, types, after, limit),
     })
     const host = container.register(
       names.host,
@@ -182,6 +184,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
           clock,
           ids,
           node,
+          rules,
           publish: (topic, data) => reader.publish(topic, data),
           instances: () => host.routing(),
           log,
@@ -209,7 +212,6 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
       () =>
         createAttachments({
           db,
-          ids,
           events: sequencer,
           log,
           files,
@@ -312,31 +314,48 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
         }),
       (service) => service.stop(),
     )
-    const http = container.register(
-      names.http,
+    const agents = container.register(
+      names.agents,
       () =>
-        createHttp({
-          config,
+        createAgents({
+          db,
+          reader,
+          events: sequencer,
           log,
           clock,
           ids,
-          node,
-          db,
           accounts,
-          identity,
           conversations,
+          identity,
+          outbound,
           work: routing.work,
           presence: routing.presence,
-          outbound,
-          inbox,
-          ingress,
-          reader,
-          events: sequencer,
-          plugins: host,
-          files,
-          analytics,
-          metrics: () => metrics.exposition(),
         }),
+      (service) => service.close(),
+    )
+    const server = await createHttp({
+      config,
+      log,
+      clock,
+      ids,
+      accounts,
+      agents,
+      identity,
+      conversations,
+      work: routing.work,
+      presence: routing.presence,
+      inbox,
+      ingress,
+      reader,
+      plugins: host,
+      files,
+      analytics,
+      metrics: () => metrics.exposition(),
+      ping: () => ping(db),
+    })
+    const http = container.register(
+      names.http,
+      () => server,
       (service) => service.close(),
     )
 
@@ -348,6 +367,8 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     jobs.every('retention', 600, async () => {
       await sequencer.prune(EVENT_HOURS, EVENT_ROWS)
       await pruneInbox(db, INBOX_DAYS)
+      await accounts.prune()
+      await agents.prune()
     })
 
     await accounts.syncFromConfig(config.agents)

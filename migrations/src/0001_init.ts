@@ -305,6 +305,7 @@ create table send (
 ) with (fillfactor = 70);
 create index send_message on send (message_id);
 create index send_lane on send (channel, conversation_id, seq) where state in ('queued', 'sending');
+create index send_due on send (channel, seq) where state = 'queued';
 create unique index send_external on send (channel, external_id) where external_id is not null;
 
 -- A receipt that came before the send was saved; applied when it is.

@@ -75,6 +75,10 @@ export interface AgentAccounts {
   authenticate(bearer: string): Promise<Principal | null>
   /** Still the same rights? Called at each command and, at most every 2 s, for each live socket (P13). */
   current(principal: Principal): Promise<boolean>
+  /** The ones that still hold, by one query: for a node's live sockets (P13). */
+  currentAll(principals: readonly Principal[]): Promise<ReadonlySet<Principal>>
+  /** Removes what is used up or long over. */
+  prune(): Promise<void>
   /** Single-use, 30 s, bound to agent and origin. */
   createTicket(
     principal: Principal,

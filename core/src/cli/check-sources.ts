@@ -14,4 +14,19 @@ export const checkSources: readonly CheckSourceLoader[] = Object.freeze([
     ])
     return pluginSettings(loadDefinition, env)
   },
+  async () => {
+    const [{ ruleFileCheck }, { loadDefinition }, { allInstances }] = await Promise.all([
+      import('../routing/rules/rules.js'),
+      import('./load-definition.js'),
+      import('./plugin-definition.js'),
+    ])
+    return async (config) => {
+      const found = await Promise.all(allInstances(config).map((instance) => loadDefinition(instance, config.file)))
+      return ruleFileCheck(() => found.flatMap((one) => (one.ok ? one.plugin : [])))(config)
+    }
+  },
+  async () => {
+    const { checkTemplates } = await import('../outbound/templates.js')
+    return (config) => checkTemplates(config.templatesDir)
+  },
 ] satisfies CheckSourceLoader[])

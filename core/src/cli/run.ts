@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { didYouMean } from '../config/suggest.js'
+import { didYouMean } from '../suggest.js'
 import { isThroughlineError } from '../errors.js'
 import { UsageError, type Command, type Terminal } from './command.js'
 import { loadEngine, type EngineEntry } from './engine-entry.js'

@@ -2,7 +2,7 @@ import { Temporal } from 'temporal-polyfill'
 import { joinPointer } from './pointer.js'
 import { entriesOf, listOf, member, textOf } from './raw.js'
 import type { Report } from './references.js'
-import { suggest } from './suggest.js'
+import { suggest } from '../suggest.js'
 
 const days = Object.freeze(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'])
 const minutesOfDay = 24 * 60

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../errors.js'
 import { joinPointer } from './pointer.js'
 import { instanceSections } from './problem.js'
 import { entriesOf, isRecord, listOf, member, textOf } from './raw.js'
-import { suggest } from './suggest.js'
+import { suggest } from '../suggest.js'
 
 /** Says that something is wrong at a pointer. The caller knows file and positions. */
 export type Report = (

@@ -3,7 +3,7 @@ import ajvFormats from 'ajv-formats'
 import type { ErrorCode } from '../errors.js'
 import { joinPointer } from './pointer.js'
 import type { SchemaNode } from './schema.js'
-import { didYouMean, suggest } from './suggest.js'
+import { didYouMean, suggest } from '../suggest.js'
 
 /** A fault found by a schema, not yet placed in a file. `at` says whether the key or the value is to be shown. */
 export interface Finding {

@@ -1,4 +1,6 @@
 import type { Part } from '@throughline/plugin-sdk'
+import type { Transaction } from 'kysely'
+import type { Tables } from '../store/tables.js'
 import type { Actor } from '../identity/contract.js'
 
 export type ConversationStatus = 'open' | 'pending' | 'snoozed' | 'resolved' | 'joined'
@@ -111,9 +113,11 @@ export interface ConversationService {
   wakeSnoozed(): Promise<number>
 }
 
-/** Who acts, on whose command, expecting which version. `inTransaction` runs inside the act's transaction (stored result). */
+/** Who acts, on whose command, expecting which version. */
 export interface ActContext {
   readonly actor: Actor
   readonly cause?: string
   readonly ifVersion?: number
+  /** Runs inside the act's transaction, after its effect: for the stored result of a command. */
+  readonly within?: (trx: Transaction<Tables>, result: unknown) => Promise<void>
 }

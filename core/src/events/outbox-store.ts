@@ -67,17 +67,23 @@ export async function readLog(db: Kysely<Tables>, after: number, limit: number):
   return rows.map(toEvent)
 }
 
-/** Events of one watched thread: what its customer's own client may have to show. */
+/** Events of these types of one watched thread: what its customer's own client may have to show. */
 export async function readWatched(
   db: Kysely<Tables>,
   watch: string,
+  types: readonly string[],
   after: number,
   limit: number,
 ): Promise<StoredEvent[]> {
   const { rows } = await sql<LogRow>`
-    select ${columns} from event_log where watch = ${watch} and position > ${after}
+    select ${columns} from event_log where watch = ${watch} and position > ${after} and type = any(${types}::text[])
     order by position limit ${limit}`.execute(db)
   return rows.map(toEvent)
+}
+
+/** A hint to every node, carried by NOTIFY: at most once, at most 1 kB, never the truth. */
+export async function notify(db: Kysely<Tables>, channel: string, payload: string): Promise<void> {
+  await sql`select pg_notify(${channel}, ${payload})`.execute(db)
 }
 
 /** Retention: removes what is older than `hours` but keeps at least `keep` rows. Answers how many went. */

@@ -1,9 +1,9 @@
-import { sql, type Kysely } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { Logger } from '@throughline/plugin-sdk'
 import type { Tables } from '../store/tables.js'
 import type { EventReader, StoredEvent } from './contract.js'
 import { Listener } from './listener.js'
-import { readHead, readLog, readTail } from './outbox-store.js'
+import { notify, readHead, readLog, readTail } from './outbox-store.js'
 
 export interface ReaderDeps {
   readonly db: Kysely<Tables>
@@ -100,9 +100,9 @@ export class LogReader implements EventReader {
     const payload = JSON.stringify({ n: this.#deps.node, t: topic, d: data })
     if (Buffer.byteLength(payload) > 1024) return
     this.#deliver(topic, data)
-    sql`select pg_notify(${EPHEMERAL}, ${payload})`
-      .execute(this.#deps.db)
-      .catch((error: unknown) => this.#deps.log.debug({ err: error, topic }, 'an ephemeral hint was not published'))
+    notify(this.#deps.db, EPHEMERAL, payload).catch((error: unknown) =>
+      this.#deps.log.debug({ err: error, topic }, 'an ephemeral hint was not published'),
+    )
   }
 
   onEphemeral(topic: string, receive: (data: Readonly<Record<string, unknown>>) => void): () => void {

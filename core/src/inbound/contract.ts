@@ -41,9 +41,7 @@ export interface InboxService {
     id: number,
   ): Promise<(ParkedEvent & { readonly event: unknown; readonly headers: unknown; readonly raw: Buffer | null }) | null>
   /** Parses the raw body again (or takes the stored event) and queues it. Answers what happened. */
-  replay(
-    ids: readonly number[] | 'all',
-  ): Promise<{
+  replay(ids: readonly number[] | 'all'): Promise<{
     readonly replayed: number
     readonly stillParked: readonly { readonly id: number; readonly reason: string }[]
   }>

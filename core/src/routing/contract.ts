@@ -146,9 +146,19 @@ export interface WorkLedger {
    */
   settle(waiting: { readonly item: string; readonly decision: Promise<SettledDecision> }): Promise<void>
   /** Ends the live work item inside the caller's transaction, which holds the conversation's row lock. */
-  end(trx: Transaction<Tables>, conversation: string, as: WorkEnd, context: WorkContext): Promise<readonly NewEvent[]>
+  end(
+    trx: Transaction<Tables>,
+    conversation: string,
+    as: WorkEnd,
+    context: Pick<WorkContext, 'actor' | 'cause'>,
+  ): Promise<readonly NewEvent[]>
   /** `from` was joined into `into`: one live item survives, with the better place. Both rows are locked by the caller. */
-  join(trx: Transaction<Tables>, from: string, into: string, context: WorkContext): Promise<readonly NewEvent[]>
+  join(
+    trx: Transaction<Tables>,
+    from: string,
+    into: string,
+    context: Pick<WorkContext, 'actor' | 'cause'>,
+  ): Promise<readonly NewEvent[]>
 }
 
 /** How work ends: handled, the customer left, no longer needed. */
@@ -159,8 +169,8 @@ export type Within = (trx: Transaction<Tables>) => Promise<void>
 
 export interface WorkContext {
   readonly actor: Actor
-  readonly cause?: string
-  readonly within?: Within
+  readonly cause?: string | undefined
+  readonly within?: Within | undefined
 }
 
 export interface OfferView {

@@ -32,16 +32,16 @@ const SMALLEST = 10
 /**
  * One pass over one queue: the best items that fit, matched against one snapshot of the agents, written as one set. Locks:
  * the queue's advisory lock, items by id (those in use are passed over), loads by agent. Capacity is decided again on the
- * locked rows; what no longer fits stays queued for the next pass.
+ * locked rows; what no longer fits stays queued for the next pass. A pass that is not thorough ends when everybody is full.
  */
-export async function dispatchQueue(deps: DispatchDeps, queue: string): Promise<PassResult> {
+export async function dispatchQueue(deps: DispatchDeps, queue: string, thorough = true): Promise<PassResult> {
   return transact(deps, async (trx, emit) => {
     const { locked, now } = await lockQueue(trx, queue)
     if (!locked) return { offered: 0, busy: true, more: false }
     const candidates = await readCandidates(trx)
     const queues = new Map<string, QueueConfig>(deps.config.queues.map((one) => [one.id, one]))
     const match = createMatcher({ queues, defaultQueue: deps.config.defaultQueue, candidates, now: now.getTime() })
-    const found = await scan(trx, queue, match, () =>
+    const found = await scan(trx, queue, thorough, match, () =>
       candidates.some((one) => one.available && hasRoom(one, '', SMALLEST)),
     )
     if (found.matches.length === 0) return { offered: 0, busy: false, more: false }
@@ -50,13 +50,24 @@ export async function dispatchQueue(deps: DispatchDeps, queue: string): Promise<
   })
 }
 
-/** Goes on by keyset until enough was found or the queue ends. Once everybody is full only new items are looked at. */
-async function scan(trx: Transaction<Tables>, queue: string, match: (row: ScanRow) => Match, room: () => boolean) {
+/**
+ * Goes on by keyset until enough was found or the queue ends. Once everybody is full there is nothing to match: only a
+ * thorough pass goes on, over new items, which are to be told why they wait.
+ */
+async function scan(
+  trx: Transaction<Tables>,
+  queue: string,
+  thorough: boolean,
+  match: (row: ScanRow) => Match,
+  room: () => boolean,
+) {
   const matches: Match[] = []
   let offers = 0
   let after: ScanRow | null = null
   for (;;) {
-    const rows: readonly ScanRow[] = await scanQueue(trx, queue, { after, limit: PAGE, onlyNew: !room() })
+    const onlyNew = !room()
+    if (onlyNew && !thorough) return { matches, cut: false }
+    const rows: readonly ScanRow[] = await scanQueue(trx, queue, { after, limit: PAGE, onlyNew })
     for (const row of rows) {
       const matched = match(row)
       if (matched.candidate !== null) offers += 1

@@ -16,6 +16,7 @@ const BUSY_PAUSE_MS = 25
 export class Dispatcher {
   readonly #deps: DispatcherDeps
   readonly #dirty = new Set<string>()
+  readonly #thorough = new Set<string>()
   readonly #stop = new AbortController()
   #turn: Promise<void> | null = null
 
@@ -30,6 +31,11 @@ export class Dispatcher {
       queues === undefined || queues.length === 0 ? this.#deps.config.queues.map((queue) => queue.id) : queues
     for (const name of names) this.#dirty.add(name)
     this.#turn ??= this.#run()
+  }
+
+  lookThrough(queues: readonly string[]): void {
+    for (const queue of queues) this.#thorough.add(queue)
+    if (queues.length > 0) this.wake(queues)
   }
 
   /** Resolves when nothing is left to do that anybody has woken this node for. */
@@ -50,7 +56,9 @@ export class Dispatcher {
       if (this.#stop.signal.aborted) break
       this.#dirty.delete(queue)
       try {
-        const result = await dispatchQueue(this.#deps, queue)
+        const thorough = this.#thorough.delete(queue)
+        const result = await dispatchQueue(this.#deps, queue, thorough)
+        if (thorough && (result.more || result.busy)) this.#thorough.add(queue)
         if (result.more) this.#dirty.add(queue)
         if (result.busy && (busy.get(queue) ?? 0) < BUSY_TRIES) {
           busy.set(queue, (busy.get(queue) ?? 0) + 1)

@@ -1,9 +1,9 @@
-import { sql, type Transaction } from 'kysely'
+import type { Transaction } from 'kysely'
 import type { NewEvent } from '../events/contract.js'
 import type { Tables } from '../store/tables.js'
 import { freeItem } from './end-work.js'
 import { workEvent, type Cause } from './work-events.js'
-import { LIVE, lockLiveItem, moveItem, place, setEnded, takeBetterRank, type Item } from './work-store.js'
+import { lockLiveItem, lockLiveItems, moveItem, place, setEnded, takeBetterRank, type Item } from './work-store.js'
 
 /** How far an item has come: the one further on survives. */
 const PROGRESS: readonly string[] = ['held', 'queued', 'offered', 'assigned', 'wrapping']
@@ -18,9 +18,7 @@ export async function joinWork(
   into: string,
   by: Cause,
 ): Promise<readonly NewEvent[]> {
-  await sql`
-    select id from work_item where conversation_id in (${from}, ${into}) and state in ${LIVE}
-    order by id for no key update`.execute(trx)
+  await lockLiveItems(trx, [from, into])
   const moving = await lockLiveItem(trx, from)
   if (moving === null) return []
   const staying = await lockLiveItem(trx, into)

@@ -1,10 +1,11 @@
-import { sql, type Transaction } from 'kysely'
+import type { Transaction } from 'kysely'
 import type { NewEvent } from '../events/contract.js'
 import type { Ids } from '../ids.js'
 import type { Jobs } from '../jobs/contract.js'
 import type { Tables } from '../store/tables.js'
 import { insertOffers } from './offer-store.js'
 import { offerEvent, SYSTEM, type Cause } from './work-events.js'
+import { setOffered } from './work-store.js'
 
 export interface MakeOfferDeps {
   readonly ids: Ids
@@ -44,9 +45,10 @@ export async function makeOffers(
     epoch: one.epoch + 1,
   }))
   const expires = await insertOffers(trx, offers)
-  await sql`
-    update work_item set state = 'offered', epoch = epoch + 1, waiting_reason = null
-    where id = any(${offers.map((offer) => offer.item)}::uuid[])`.execute(trx)
+  await setOffered(
+    trx,
+    offers.map((offer) => offer.item),
+  )
   const at = (id: string): Date => expires.get(id) ?? new Date(0)
   // A hint only: the row and the sweep decide. A moment late, so that it does not come before the row's own time.
   await deps.jobs.add(

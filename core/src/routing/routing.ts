@@ -16,6 +16,7 @@ import { createFailureReport, type FailureReport } from './failures.js'
 import { changePresence, createPresence, LEASE_S } from './presence.js'
 import { openSession, renewSessions } from './presence-store.js'
 import { createRouter } from './router.js'
+import type { RuleService } from './rules/rules.js'
 import { awayAfterMisses, sweepPresence, sweepWork, type SweepDeps } from './sweep.js'
 import { createWork, registerExpiry } from './work.js'
 
@@ -33,6 +34,8 @@ export interface RoutingDeps {
   readonly instances: () => readonly Instance<Routing>[]
   readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void }
   readonly random?: () => number
+  /** Their failures are recorded as events. */
+  readonly rules?: Pick<RuleService, 'onFailure'>
 }
 
 export interface RoutingPart {
@@ -79,6 +82,7 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
     node: deps.node,
     publish: deps.publish,
     wake,
+    lookThrough: (queues) => dispatcher.lookThrough(queues),
     missed,
   }
   const beats = new Beats({
@@ -92,6 +96,7 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
       }),
   })
   const failures = createFailureReport({ db, events, clock, log })
+  deps.rules?.onFailure(failures.rule)
   registerExpiry(jobs, all)
   jobs.every('routing.sweep', SWEEP_S, (signal) => sweepWork(all, signal))
   jobs.every('presence.sweep', SWEEP_S, (signal) => sweepPresence(all, signal))

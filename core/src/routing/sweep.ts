@@ -10,6 +10,8 @@ import { SYSTEM, workEvent } from './work-events.js'
 
 export interface SweepDeps extends PresenceDeps, OfferDeps, AssignmentDeps {
   readonly wake: (queues?: readonly string[]) => void
+  /** The same, and every new item is told why it waits, even when nobody has room. */
+  readonly lookThrough: (queues: readonly string[]) => void
 }
 
 /** A lost connection for so long, and the status says so. */
@@ -27,7 +29,7 @@ export async function sweepWork(deps: SweepDeps, signal: AbortSignal): Promise<v
   )
   await addOverflow(deps.db, overflow)
   const queues = await waitingQueues(deps.db)
-  if (queues.length > 0) deps.wake(queues)
+  if (queues.length > 0) deps.lookThrough(queues)
 }
 
 /** Leases that ran out, connections that stayed away, agents who let offers pass, pauses that are over. */

@@ -6,7 +6,7 @@ import type { Item } from './work-store.js'
 /** The events of work, in one place: their data is what consoles, analytics and webhooks read. */
 export interface Cause {
   readonly actor: Actor
-  readonly cause?: string
+  readonly cause?: string | undefined
 }
 
 export const SYSTEM: Cause = Object.freeze({ actor: Object.freeze({ kind: 'system', id: null } as const) })

@@ -124,6 +124,13 @@ export async function place(
   return rows[0]?.version ?? null
 }
 
+/** An offer was written for each of these; their locks are held. */
+export async function setOffered(trx: Transaction<Tables>, items: readonly string[]): Promise<void> {
+  await sql`
+    update work_item set state = 'offered', epoch = epoch + 1, waiting_reason = null
+    where id = any(${items}::uuid[])`.execute(trx)
+}
+
 export async function setAssigned(trx: Transaction<Tables>, item: string, agent: string): Promise<void> {
   await sql`
     update work_item set state = 'assigned', assignee = ${agent}, epoch = epoch + 1, waiting_reason = null
@@ -166,6 +173,13 @@ export async function takeBetterRank(trx: Transaction<Tables>, into: string, fro
     update work_item i set rank_at = least(i.rank_at, f.rank_at),
       first_enqueued_at = least(i.first_enqueued_at, f.first_enqueued_at)
     from work_item f where i.id = ${into} and f.id = ${from}`.execute(trx)
+}
+
+/** The live items of two conversations, locked by id, so that joining and dispatching take them in one order. */
+export async function lockLiveItems(trx: Transaction<Tables>, conversations: readonly string[]): Promise<void> {
+  await sql`
+    select id from work_item where conversation_id = any(${conversations}::uuid[]) and state in ${LIVE}
+    order by id for no key update`.execute(trx)
 }
 
 /** The item moves to another conversation, which has none. */

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { loadConfig } from '../../src/config/load.js'
 import { redact } from '../../src/config/redact.js'
 import { formatProblems } from '../../src/config/report.js'
-import { suggest } from '../../src/config/suggest.js'
+import { suggest } from '../../src/suggest.js'
 
 function report(text: string, env: Record<string, string> = {}): string {
   const result = loadConfig({ file: 'config/throughline.yaml', text, env, cwd: '/srv' })

@@ -21,3 +21,12 @@ for (const kind of ['routing', 'continuity'] as const) {
     t.equal(loaded?.ok, true)
   })
 }
+
+test('the example of the specification is a valid rule file and passes its own tests', async (t) => {
+  const shared = process.env['THROUGHLINE_SHARED'] ?? fileURLToPath(new URL('../../../../../shared', import.meta.url))
+  const queues = new Map(['vip', 'support', 'general'].map((id) => [id, null] as const))
+  const loaded = await loadRuleFile(`${shared}/vectors/routing/routing.example.json`, 'routing', { ...names, queues })
+  if (loaded === null) return t.comment('skipped: the shared vectors are not beside the project')
+  t.strictSame(loaded.problems, [])
+  t.equal(loaded.ok, true)
+})

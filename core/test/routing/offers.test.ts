@@ -42,7 +42,9 @@ test('R02 with room for one chat the second waits its turn', async (t) => {
     (await pending(store)).map((offer) => offer.item_id),
     [first.item],
   )
-  t.match(await item(store, second.item), { state: 'queued', waiting_reason: 'waiting_capacity' })
+  await here.sweep()
+  await here.settled()
+  t.match(await item(store, second.item), { state: 'queued', waiting_reason: 'waiting_capacity' }, 'and it is told why')
   const [offer] = await pending(store)
   await here.work.accept(offer?.id ?? '', 'a', 'c')
   await here.work.complete(first.conversation, 'solved', { actor: { kind: 'agent', id: 'a' } })

@@ -59,6 +59,7 @@ test('R45 away with an open offer: it goes to somebody else at once, active chat
   await agent(store, here, 'a')
   const active = [await enqueue(store, here), await enqueue(store, here)]
   for (const { conversation } of active) await here.work.claim(conversation, 'a', self('a'))
+  await here.settled()
   const { item: id } = await enqueue(store, here)
   await dispatch(here)
   t.match(await pending(store), [{ agent_id: 'a', item_id: id }])
@@ -67,7 +68,7 @@ test('R45 away with an open offer: it goes to somebody else at once, active chat
   await here.settled()
   t.match(await pending(store), [{ agent_id: 'b', item_id: id }])
   t.match(await load(store, 'a'), { reserved: 0, active: 50, misses: 0, accepting: false })
-  t.match(await offers(store, `state = 'rescinded'`), [{ agent_id: 'a', reason: 'away' }])
+  t.match(await offers(store, `state = 'rescinded' and item_id = '${id}'`), [{ agent_id: 'a', reason: 'away' }])
   t.strictSame(await broken(store), [])
 })
 

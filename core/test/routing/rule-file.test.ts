@@ -313,11 +313,13 @@ test('a rule file that is edited badly changes nothing, a good edit goes live', 
       tests: [{ facts: {}, expect: 'r' }],
     })
   write(one('1', 'vip'))
-  const rules = await createRules({
+  const rules = createRules({
     config,
     definitions: () => [],
     log: { warn: (fields) => void warned.push(fields) },
   })
+  t.equal(rules.evaluate('routing', {}), null, 'nothing is read before the first reload')
+  t.strictSame(await rules.reload(), [])
   t.match(rules.evaluate('routing', {}), { version: '1', then: { queue: 'vip' } })
 
   write(one('2', 'nowhere'))

@@ -23,7 +23,8 @@ export const config = {
       type: 'string',
       secret: true,
       minLength: 32,
-      description: 'HS256 secret with which your site signs the tokens of its signed-in visitors; 32 characters or more',
+      description:
+        'HS256 secret with which your site signs the tokens of its signed-in visitors; 32 characters or more',
     },
     previousSiteSecret: {
       type: 'string',

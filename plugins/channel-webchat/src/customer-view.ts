@@ -13,7 +13,12 @@ export type MessageView = {
   readonly clientId: string | null
   readonly parts: readonly PartView[]
 }
-export type MediaView = { readonly url: string | null; readonly mime?: string; readonly name?: string; readonly size?: number }
+export type MediaView = {
+  readonly url: string | null
+  readonly mime?: string
+  readonly name?: string
+  readonly size?: number
+}
 export type ChoiceView = { readonly label: string; readonly value: string; readonly url?: string }
 export type CardView = {
   readonly title: string
@@ -24,7 +29,13 @@ export type CardView = {
 export type PartView =
   | { readonly type: 'text'; readonly text: string; readonly format: 'plain' | 'markdown' }
   | { readonly type: 'media'; readonly kind: string; readonly media: MediaView; readonly caption?: string }
-  | { readonly type: 'location'; readonly lat: number; readonly lon: number; readonly name?: string; readonly address?: string }
+  | {
+      readonly type: 'location'
+      readonly lat: number
+      readonly lon: number
+      readonly name?: string
+      readonly address?: string
+    }
   | { readonly type: 'choices'; readonly text: string; readonly choices: readonly ChoiceView[] }
   | ({ readonly type: 'card' } & CardView)
   | { readonly type: 'carousel'; readonly text?: string; readonly cards: readonly CardView[] }
@@ -42,8 +53,7 @@ export function messageView(message: ThreadMessage, thread: string, files: Files
       kind: message.author.kind,
       name: message.author.name === null ? null : cleanText(message.author.name),
     },
-    clientId:
-      message.direction === 'in' && message.externalId !== null ? clientIdOf(thread, message.externalId) : null,
+    clientId: message.direction === 'in' && message.externalId !== null ? clientIdOf(thread, message.externalId) : null,
     parts: message.parts.map((part) => partView(part, message.direction, files)),
   }
 }

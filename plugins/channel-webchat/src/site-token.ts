@@ -42,7 +42,12 @@ export async function readSiteToken(token: string, rules: SiteTokenRules): Promi
 
 function identityOf(payload: JWTPayload): SiteIdentity {
   const account = payload.sub
-  if (typeof account !== 'string' || account.length === 0 || account.length > 255 || account !== cleanLine(account, 255)) {
+  if (
+    typeof account !== 'string' ||
+    account.length === 0 ||
+    account.length > 255 ||
+    account !== cleanLine(account, 255)
+  ) {
     throw new Problem('site_token_invalid', 'sub must be 1 to 255 printable characters')
   }
   const name = line(payload['name'], 120)

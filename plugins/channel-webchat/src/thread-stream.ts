@@ -35,7 +35,7 @@ export async function* threadStream(
   const { signal, allowed = () => true, pollMs = 15_000 } = options
   const ended = (): boolean => signal.aborted || !allowed()
   let cursor = options.after
-  let woken = false
+  let woken: boolean
   let typing: boolean | undefined
   let wake = (): void => {}
   const unwatch = deps.watch(thread, (what) => {
@@ -85,7 +85,7 @@ async function* pages(
   thread: string,
   after: string | undefined,
 ): AsyncGenerator<readonly ThreadMessage[], void, undefined> {
-  for (let cursor = after; ; ) {
+  for (let cursor = after; ;) {
     const page = await read(thread, { limit: PAGE, ...(cursor === undefined ? {} : { after: cursor }) })
     yield page
     const last = page.at(-1)

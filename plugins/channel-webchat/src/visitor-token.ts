@@ -41,11 +41,7 @@ export function readVisitorToken(signer: Signer, token: string, now: number): Vi
 }
 
 /** The visitor who calls: `Authorization: Bearer`, never a query parameter. */
-export function requireVisitor(
-  signer: Signer,
-  headers: Readonly<Record<string, string>>,
-  now: number,
-): Visitor {
+export function requireVisitor(signer: Signer, headers: Readonly<Record<string, string>>, now: number): Visitor {
   const token = /^Bearer +(\S+) *$/i.exec(headers['authorization'] ?? '')?.[1]
   if (token === undefined) throw new Problem('token_missing')
   return readVisitorToken(signer, token, now)

@@ -35,7 +35,8 @@ test('a sent part is in the thread already: it is sent under its own id, however
 })
 
 test('only the sites of the list may call from another origin', async (t) => {
-  const origins = async (allowedOrigins: string[]) => (await webChat({ allowedOrigins })).channel.endpoints?.['session']?.origins
+  const origins = async (allowedOrigins: string[]) =>
+    (await webChat({ allowedOrigins })).channel.endpoints?.['session']?.origins
   t.equal(await origins([]), undefined)
   t.same(await origins(['https://shop.example.test']), ['https://shop.example.test'])
   t.equal(await origins(['*']), '*')
@@ -44,5 +45,6 @@ test('only the sites of the list may call from another origin', async (t) => {
 test('the surface leads to the files of the widget and publishes the channel', async (t) => {
   const built = await surface.setup({ config: { channel: 'webchat-eu' } } as never)
   t.match(built, { mount: '/chat', audience: 'customer', embed: true, settings: { channel: 'webchat-eu' } })
-  for (const file of ['index.html', 'widget.js', 'demo.css', 'demo.js']) t.ok(existsSync(new URL(file, built.root)), file)
+  for (const file of ['index.html', 'widget.js', 'demo.css', 'demo.js'])
+    t.ok(existsSync(new URL(file, built.root)), file)
 })

@@ -33,7 +33,13 @@ test('two visitors may use the same client id', async (t) => {
 
 test('what a visitor types about themselves stays claimed, also for a signed visitor', async (t) => {
   const chat = await webChat({ siteSecret })
-  const claimed = { name: 'Mallory', email: 'victim@mail.test', phone: '+4930', account: 'customer-7', assurance: 'verified' }
+  const claimed = {
+    name: 'Mallory',
+    email: 'victim@mail.test',
+    phone: '+4930',
+    account: 'customer-7',
+    assurance: 'verified',
+  }
   const anonymous = await chat.session()
   await chat.post('messages', { clientId, text: 'hi', claimed }, anonymous['token'])
   const signed = await chat.session({ site: await siteToken({ name: 'Grace', email: 'grace@mail.test' }) })
@@ -57,7 +63,14 @@ test('what a visitor types about themselves stays claimed, also for a signed vis
 test('a body cannot say who the visitor is or which thread it belongs to', async (t) => {
   const chat = await webChat()
   const [one, two] = [await chat.session(), await chat.session()]
-  const body = { clientId, text: 'x', thread: { id: two['thread'] }, sender: { id: two['thread'] }, id: 'mine', type: 'receipt' }
+  const body = {
+    clientId,
+    text: 'x',
+    thread: { id: two['thread'] },
+    sender: { id: two['thread'] },
+    id: 'mine',
+    type: 'receipt',
+  }
   await chat.post('messages', body, one['token'])
   t.match(chat.accepted[0], { type: 'message', id: `${one['thread']}:${clientId}`, thread: { id: one['thread'] } })
 })
@@ -84,7 +97,12 @@ test('empty, oversized and ill-formed messages are refused and nothing is stored
     ['a list', [], 400, 'body_invalid'],
     ['no JSON', '{"text":', 400, 'body_invalid'],
     ['invalid UTF-8', new Uint8Array([0x7b, 0xff, 0x7d]), 400, 'body_invalid'],
-    ['a picture', { clientId, parts: [{ type: 'image', media: { url: 'http://169.254.169.254/' } }] }, 400, 'body_invalid'],
+    [
+      'a picture',
+      { clientId, parts: [{ type: 'image', media: { url: 'http://169.254.169.254/' } }] },
+      400,
+      'body_invalid',
+    ],
     ['a place off the globe', { clientId, parts: [{ type: 'location', lat: 91, lon: 0 }] }, 400, 'body_invalid'],
     ['an action with text', { clientId, text: 'x', action: { value: 'y' } }, 400, 'body_invalid'],
     ['an action without value', { clientId, action: { label: 'y' } }, 400, 'body_invalid'],
@@ -93,7 +111,11 @@ test('empty, oversized and ill-formed messages are refused and nothing is stored
     t.match(await chat.post('messages', body, token), { status, body: { code } }, name)
   }
   t.equal(chat.accepted.length, 0)
-  t.match(await chat.post('messages', { clientId, text: 'x'.repeat(10_000) }, token), { status: 202 }, 'the longest one')
+  t.match(
+    await chat.post('messages', { clientId, text: 'x'.repeat(10_000) }, token),
+    { status: 202 },
+    'the longest one',
+  )
 })
 
 test('a chosen answer becomes an action, a place a part', async (t) => {
@@ -101,7 +123,11 @@ test('a chosen answer becomes an action, a place a part', async (t) => {
   const { token } = await chat.session()
   await chat.post('messages', { clientId, action: { value: 'size-m', label: 'Medium', target: 'm1' } }, token)
   const other = clientId.replace(/1$/, '2')
-  await chat.post('messages', { clientId: other, parts: [{ type: 'location', lat: 52.5, lon: 13.4, name: 'Here' }] }, token)
+  await chat.post(
+    'messages',
+    { clientId: other, parts: [{ type: 'location', lat: 52.5, lon: 13.4, name: 'Here' }] },
+    token,
+  )
   t.match(chat.accepted, [
     { type: 'action', value: 'size-m', label: 'Medium', target: 'm1' },
     { type: 'message', parts: [{ type: 'location', lat: 52.5, lon: 13.4, name: 'Here' }] },
@@ -137,7 +163,10 @@ test('any body yields a well-formed event or a refusal', (t) => {
       clientId: fc.oneof(fc.uuid(), fc.anything()),
       text: fc.oneof(fc.string({ unit: 'binary' }), fc.anything()),
       parts: fc.oneof(fc.array(fc.anything()), fc.constant([{ type: 'location', lat: 1, lon: 2, name: '\u0000' }])),
-      claimed: fc.oneof(fc.dictionary(fc.constantFrom('name', 'email', 'phone', '__proto__'), fc.string()), fc.anything()),
+      claimed: fc.oneof(
+        fc.dictionary(fc.constantFrom('name', 'email', 'phone', '__proto__'), fc.string()),
+        fc.anything(),
+      ),
       action: fc.oneof(fc.record({ value: fc.string(), label: fc.string() }), fc.anything()),
     },
     { requiredKeys: [] },

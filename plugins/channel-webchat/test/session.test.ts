@@ -86,7 +86,12 @@ test('a site token makes account, e-mail and phone verified and gives one thread
 
 test('an address the site itself has not verified is not taken over', async (t) => {
   const chat = await webChat(signed)
-  const claims = { email: 'grace@mail.test', email_verified: false, phone_number: '+49301', phone_number_verified: false }
+  const claims = {
+    email: 'grace@mail.test',
+    email_verified: false,
+    phone_number: '+49301',
+    phone_number_verified: false,
+  }
   const { token } = await chat.session({ site: await siteToken(claims) })
   await chat.post('messages', message('hello'), token)
   const [event] = chat.accepted
@@ -110,7 +115,10 @@ test('site tokens with a wrong secret, audience, algorithm or time, or without e
     'no token at all': ['not.a.token', 'site_token_invalid'],
     'a huge one': [`${await siteToken()}${'x'.repeat(9000)}`, 'site_token_invalid'],
     expired: [await siteToken({ exp: testEpoch / 1000 - 11 }), 'site_token_expired'],
-    'expired and forged': [await siteToken({ exp: 1 }, 'another-secret-that-is-also-32-characters'), 'site_token_invalid'],
+    'expired and forged': [
+      await siteToken({ exp: 1 }, 'another-secret-that-is-also-32-characters'),
+      'site_token_invalid',
+    ],
   }
   for (const [name, [site, code]] of Object.entries(cases)) {
     t.match(await chat.post('session', { site }), { status: 401, body: { code } }, name)
@@ -120,14 +128,21 @@ test('site tokens with a wrong secret, audience, algorithm or time, or without e
 })
 
 test('the previous secret is accepted while rotating, and another audience can be configured', async (t) => {
-  const chat = await webChat({ siteSecret: 'the-new-secret-of-the-shop-with-32-chars', previousSiteSecret: siteSecret, audience: 'chat' })
+  const chat = await webChat({
+    siteSecret: 'the-new-secret-of-the-shop-with-32-chars',
+    previousSiteSecret: siteSecret,
+    audience: 'chat',
+  })
   t.match(await chat.post('session', { site: await siteToken({ aud: 'chat' }) }), { status: 200 })
   t.match(await chat.post('session', { site: await siteToken({ aud: 'shop' }) }), { status: 401 })
 })
 
 test('without a secret a site token is an error, never silently an anonymous session', async (t) => {
   const chat = await webChat()
-  t.match(await chat.post('session', { site: await siteToken() }), { status: 400, body: { code: 'site_token_unsupported' } })
+  t.match(await chat.post('session', { site: await siteToken() }), {
+    status: 400,
+    body: { code: 'site_token_unsupported' },
+  })
 })
 
 test('a channel for signed visitors only turns the others away', async (t) => {

@@ -95,7 +95,8 @@ test('a lost wake-up costs only the time until the next look', async (t) => {
   const controller = new AbortController()
   const stream = threadStream(
     {
-      read: async (_thread, options) => all.filter((known) => options?.after === undefined || known.cursor > options.after),
+      read: async (_thread, options) =>
+        all.filter((known) => options?.after === undefined || known.cursor > options.after),
       watch: () => () => {},
       files: { put: async () => Promise.reject(new Error('unused')), get: async () => null, url: () => '' },
     },

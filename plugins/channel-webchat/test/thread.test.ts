@@ -10,7 +10,7 @@ test('the thread is read in pages that fit together', async (t) => {
   for (let n = 0; n < 250; n += 1) chat.host.threads.say(thread, { parts: [{ type: 'text', text: `${n}` }] })
   const texts: string[] = []
   let after = ''
-  for (let more = true; more; ) {
+  for (let more = true; more;) {
     const { body } = await chat.get('thread', { after }, token)
     texts.push(...body['messages'].map((message: any) => message.parts[0].text))
     after = body['cursor']
@@ -44,7 +44,11 @@ test('a page gets links, not handles, and no link with a scheme that runs someth
     { type: 'file', media: { file: file.key, name: 'a.pdf', size: 1, id: 'internal', sha256: 'x' } },
     { type: 'image', media: { url: 'https://img.test/a.png' }, caption: 'c\u0000' },
     { type: 'image', media: { url: 'javascript:alert(1)' } },
-    { type: 'choices', text: 'Which?', choices: [{ label: 'A' }, { label: 'B', value: 'b', url: 'javascript:alert(1)' }] },
+    {
+      type: 'choices',
+      text: 'Which?',
+      choices: [{ label: 'A' }, { label: 'B', value: 'b', url: 'javascript:alert(1)' }],
+    },
     { type: 'carousel', cards: [{ title: 'T', choices: [{ label: 'Go', url: 'https://go.test/' }] }] },
     { type: 'contact', name: 'Ada', identifiers: [{ kind: 'email', value: 'ada@mail.test' }] },
     { type: 'template', name: 'n', language: 'en', parameters: ['p'], text: 'From a template' },
@@ -60,7 +64,14 @@ test('a page gets links, not handles, and no link with a scheme that runs someth
     },
     { type: 'media', kind: 'image', media: { url: 'https://img.test/a.png' }, caption: 'c\uFFFD' },
     { type: 'media', kind: 'image', media: { url: null } },
-    { type: 'choices', text: 'Which?', choices: [{ label: 'A', value: 'A' }, { label: 'B', value: 'b' }] },
+    {
+      type: 'choices',
+      text: 'Which?',
+      choices: [
+        { label: 'A', value: 'A' },
+        { label: 'B', value: 'b' },
+      ],
+    },
     { type: 'carousel', cards: [{ title: 'T', choices: [{ label: 'Go', value: 'Go', url: 'https://go.test/' }] }] },
     { type: 'text', text: 'Ada\nemail: ada@mail.test', format: 'plain' },
     { type: 'text', text: 'From a template', format: 'plain' },

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AgentAccounts } from '../../agents/contract.js'
 import type { AgentRole, Config } from '../../config/contract.js'
-import { didYouMean } from '../../config/suggest.js'
+import { didYouMean } from '../../suggest.js'
 import { UsageError, type Command, type Invocation } from '../command.js'
 import { exitCodes } from '../exit-codes.js'
 import { argument, notFound, option, printList } from '../print.js'

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { didYouMean } from '../../config/suggest.js'
+import { didYouMean } from '../../suggest.js'
 import type { RuleResult } from '../contract.js'
 import { factAt, factPaths, type FactFields } from '../fact-schema.js'
 import { pointerTo, type Json } from './json-source.js'

@@ -1,5 +1,5 @@
 import type { RuleType } from '@throughline/plugin-sdk'
-import { didYouMean } from '../../config/suggest.js'
+import { didYouMean } from '../../suggest.js'
 import type { FactType } from '../fact-schema.js'
 import { instant } from './business-operators.js'
 import type { FileData, Operator } from './operator.js'

@@ -1,5 +1,5 @@
 import type { RuleType } from '@throughline/plugin-sdk'
-import { didYouMean } from '../../config/suggest.js'
+import { didYouMean } from '../../suggest.js'
 import { factAt, factPaths, type FactFields, type FactType } from '../fact-schema.js'
 import { formNames } from './compile.js'
 import { pointerTo } from './json-source.js'

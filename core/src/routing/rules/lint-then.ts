@@ -1,4 +1,4 @@
-import { didYouMean } from '../../config/suggest.js'
+import { didYouMean } from '../../suggest.js'
 import { pointerTo, type Json } from './json-source.js'
 import type { RuleReport } from './report.js'
 

@@ -8,17 +8,19 @@ import { loadRuleFile, readRuleFile, type LoadedRuleFile, type RuleFileContext }
 export interface RuleService extends Rules {
   /** Reads all files again. What is refused changes nothing: the last good version goes on. Answers every finding. */
   reload(): Promise<readonly ConfigProblem[]>
+  /** Calls back when a rule fails while running; it counted as not matching. */
+  onFailure(listener: FailureListener): void
   /** Version in force by file; null: none, the default takes over. */
   version(file: RuleFileKind): string | null
 }
+
+type FailureListener = NonNullable<RuleFileContext['onFailure']>
 
 export interface RuleServiceDeps {
   readonly config: Config
   /** Plugins whose rule operators and facts may be used. */
   readonly definitions: () => readonly PluginDef[]
   readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void }
-  /** A rule failed while running; it counted as not matching. */
-  readonly onFailure?: RuleFileContext['onFailure']
 }
 
 const FILES: readonly RuleFileKind[] = ['routing', 'continuity']
@@ -36,15 +38,21 @@ function contextOf(config: Config, definitions: readonly PluginDef[]): RuleFileC
   }
 }
 
-/** Loads the rule files. A file that is refused or absent never stops the engine: the built-in floor answers. */
-export async function createRules(deps: RuleServiceDeps): Promise<RuleService> {
+/**
+ * The rule files; `reload` reads them for the first time, once the plugins' definitions are known. A file that is refused
+ * or absent never stops the engine: the built-in floor answers.
+ */
+export function createRules(deps: RuleServiceDeps): RuleService {
   const live = new Map<RuleFileKind, LoadedRuleFile>()
+  const listeners: FailureListener[] = []
+  const tell: FailureListener = (failure) => {
+    for (const listener of listeners) listener(failure)
+  }
   const floor = readRuleFile(JSON.stringify(builtInContinuity), 'built-in', 'continuity', contextOf(deps.config, []))
   if (!floor.ok) throw new Error('the built-in continuity rules are not valid')
 
   const reload = async (): Promise<readonly ConfigProblem[]> => {
-    const { onFailure } = deps
-    const context = { ...contextOf(deps.config, deps.definitions()), ...(onFailure === undefined ? {} : { onFailure }) }
+    const context = { ...contextOf(deps.config, deps.definitions()), onFailure: tell }
     const findings: ConfigProblem[] = []
     for (const kind of FILES) {
       const loaded = await loadRuleFile(pathOf(deps.config, kind), kind, context)
@@ -62,10 +70,9 @@ export async function createRules(deps: RuleServiceDeps): Promise<RuleService> {
     }
     return findings
   }
-  await reload()
-
   return Object.freeze({
     reload,
+    onFailure: (listener: FailureListener) => void listeners.push(listener),
     version: (file: RuleFileKind) => live.get(file)?.version ?? null,
     evaluate: (file: RuleFileKind, facts: Readonly<Record<string, unknown>>): RuleResult | null => {
       const result = live.get(file)?.evaluate(facts) ?? null

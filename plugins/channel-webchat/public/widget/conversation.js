@@ -1,7 +1,9 @@
 import { ApiError } from './api.js'
 import { backoffMs, pause } from './backoff.js'
 import { readEvents } from './event-stream.js'
+import { clientId } from './client-id.js'
 import { Outbox } from './outbox.js'
+import { Session } from './session.js'
 
 /** A silent line is a dead line: the engine sends at least a comment more often than this. */
 const SILENCE_MS = 70_000
@@ -15,17 +17,13 @@ const STEADY_MS = 5000
  * `change` (something to draw), `ready`, `message` (detail: the message) and `refused` (detail: {code}).
  */
 export class Conversation extends EventTarget {
-  session = null
-  thread = null
   /** connecting · online · offline · refused */
   status = 'connecting'
   code = null
   typing = false
   #api
   #memory
-  #siteToken
-  #signedToken = null
-  #opening = null
+  #session
   #messages = []
   #known = new Set()
   #cursor = undefined
@@ -40,11 +38,17 @@ export class Conversation extends EventTarget {
     super()
     this.#api = api
     this.#memory = memory
-    this.#siteToken = siteToken
+    this.#session = new Session({
+      api,
+      memory,
+      siteToken,
+      signal: this.#stopped.signal,
+      opened: (moved) => this.#opened(moved),
+    })
     this.#outbox = new Outbox({
       post: (body, signal) => this.#post(body, signal),
       changed: () => {
-        if (this.session !== null) this.#memory.keepOutbox(this.session.thread, this.#outbox.entries)
+        if (this.thread !== null) this.#memory.keepOutbox(this.thread, this.#outbox.entries)
         this.#emit('change')
       },
       online: (signal) => this.#networkBack(signal),
@@ -57,7 +61,7 @@ export class Conversation extends EventTarget {
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       let leastMs = 0
       try {
-        await this.#ensureSession()
+        await this.#session.ensure()
         await this.#catchUp()
         const since = performance.now()
         await this.#follow().finally(() => {
@@ -67,7 +71,7 @@ export class Conversation extends EventTarget {
         if (signal.aborted) return
         if (!(error instanceof ApiError)) throw error
         // An expired visitor token is renewed by the next round; a refused site token is not ours to mend.
-        if (error.status === 401 && error.code.startsWith('token_')) this.#forgetToken()
+        if (error.status === 401 && error.code.startsWith('token_')) this.#session.forget()
         else if (!error.retryable && error.status !== 404) return this.#refuse(error.code)
         leastMs = error.retryAfterMs
       }
@@ -81,6 +85,15 @@ export class Conversation extends EventTarget {
     this.#stopped.abort()
     this.#outbox.stop()
     clearTimeout(this.#typingTimer)
+  }
+
+  /** What the engine answered, or null while there is no session. */
+  get session() {
+    return this.#session.answer
+  }
+
+  get thread() {
+    return this.#session.thread
   }
 
   /** The network came back, or the page was looked at again: do not sit out the wait. */
@@ -121,18 +134,18 @@ export class Conversation extends EventTarget {
   }
 
   sayTyping(on) {
-    if (this.session !== null && this.status === 'online') this.#api.typing(this.#token(), on).catch(() => {})
+    if (this.session !== null && this.status === 'online') this.#api.typing(this.#session.token, on).catch(() => {})
   }
 
   /** Tells the engine what has reached this page; a lost acknowledgement is repeated with the next one. */
   async acknowledge(status) {
     const cursor = this.#messages.at(-1)?.cursor
     const after = this.session === null ? null : this.#memory.acknowledged(this.session.thread)
-    if (cursor === undefined || cursor === after || this.#acknowledging || this.status !== 'online') return
+    if (cursor === undefined || cursor === after || this.#acknowledging) return
     this.#acknowledging = true
     const { thread } = this.session
     try {
-      await this.#api.read(this.#token(), { cursor, status, ...(after === null ? {} : { after }) })
+      await this.#api.read(this.#session.token, { cursor, status, ...(after === null ? {} : { after }) })
       if (status === 'read') this.#memory.keepAcknowledged(thread, cursor)
     } catch {
       // Nothing depends on it.
@@ -145,7 +158,7 @@ export class Conversation extends EventTarget {
 
   #enqueue(body, part) {
     this.#outbox.add({
-      clientId: uuid(),
+      clientId: clientId(),
       body,
       preview: part,
       at: Date.now(),
@@ -154,65 +167,35 @@ export class Conversation extends EventTarget {
   }
 
   async #post(body, signal) {
-    await this.#ensureSession()
+    await this.#session.ensure()
     const claimed = this.session.signed ? {} : this.#memory.claimed()
     const full = Object.keys(claimed).length === 0 ? body : { ...body, claimed }
     try {
-      await this.#api.message(this.#token(), full, signal)
+      await this.#api.message(this.#session.token, full, signal)
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 401) throw error
-      this.#forgetToken()
-      await this.#ensureSession()
-      await this.#api.message(this.#token(), full, signal)
+      this.#session.forget()
+      await this.#session.ensure()
+      await this.#api.message(this.#session.token, full, signal)
     }
+    // The engine is there: no reason for the stream to sit out its wait.
+    if (this.status !== 'online') this.#hurry()
   }
 
-  #token() {
-    return this.session?.signed ? this.#signedToken : this.#memory.token()
-  }
-
-  #forgetToken() {
-    this.#signedToken = null
-    this.session = null
-  }
-
-  /** One session at a time, also over several tabs: two that start together must not become two visitors. */
-  #ensureSession() {
-    if (this.session !== null) return Promise.resolve()
-    this.#opening ??= this.#exclusively(() => this.#open()).finally(() => (this.#opening = null))
-    return this.#opening
-  }
-
-  #exclusively(task) {
-    const { locks } = navigator
-    return locks === undefined ? task() : locks.request(`throughline-chat:${this.#memory.namespace}`, task)
-  }
-
-  async #open() {
-    const token = this.#memory.token()
-    const site = this.#siteToken
-    const session = await this.#api.session(
-      { ...(token === null ? {} : { token }), ...(site === null ? {} : { site }) },
-      this.#stopped.signal,
-    )
-    if (session.signed) this.#signedToken = session.token
-    else this.#memory.keepToken(session.token)
-    const moved = this.thread !== null && this.thread !== session.thread
-    this.session = session
-    this.thread = session.thread
+  #opened(moved) {
     if (moved) {
       this.#messages = []
       this.#known.clear()
       this.#cursor = undefined
     }
-    if (this.#outbox.entries.length === 0) this.#outbox.restore(this.#memory.outbox(session.thread))
+    this.#outbox.restore(this.#memory.outbox(this.thread), moved)
     this.#emit('change')
   }
 
   async #catchUp() {
     const first = this.#cursor === undefined
-    for (let more = true; more; ) {
-      const page = await this.#api.thread(this.#token(), this.#cursor, this.#stopped.signal)
+    for (let more = true; more;) {
+      const page = await this.#api.thread(this.#session.token, this.#cursor, this.#stopped.signal)
       for (const message of page.messages) this.#take(message, !first)
       this.#cursor = page.cursor ?? this.#cursor
       more = page.more
@@ -233,7 +216,7 @@ export class Conversation extends EventTarget {
     signal.addEventListener('abort', cut)
     alive()
     try {
-      const response = await this.#api.stream(this.#token(), this.#cursor, line.signal)
+      const response = await this.#api.stream(this.#session.token, this.#cursor, line.signal)
       this.#setStatus('online')
       await readEvents(response.body, (event) => this.#hear(event), alive)
     } catch (error) {
@@ -292,14 +275,4 @@ export class Conversation extends EventTarget {
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }))
   }
-}
-
-/** crypto.randomUUID exists in secure contexts only; a shop in a test may be plain http. */
-function uuid() {
-  if (crypto.randomUUID) return crypto.randomUUID()
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  bytes[6] = (bytes[6] & 0x0f) | 0x40
-  bytes[8] = (bytes[8] & 0x3f) | 0x80
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }

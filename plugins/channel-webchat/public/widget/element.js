@@ -48,11 +48,15 @@ export class ThroughlineChat extends HTMLElement {
     const hurry = () => this.#conversation?.hurry()
     window.addEventListener('online', hurry, { signal })
     window.addEventListener('offline', () => this.#draw(), { signal })
-    document.addEventListener('visibilitychange', () => {
-      if (document.visibilityState !== 'visible') return
-      hurry()
-      this.#seen()
-    }, { signal })
+    document.addEventListener(
+      'visibilitychange',
+      () => {
+        if (document.visibilityState !== 'visible') return
+        hurry()
+        this.#seen()
+      },
+      { signal },
+    )
     this.#panel.show(this.isOpen)
     if (this.isOpen || this.#memory().token() !== null) this.#start()
   }

@@ -44,7 +44,7 @@ export function eventParser(onEvent) {
   return (chunk) => {
     rest += chunk
     // A CR at the very end may be half of a CRLF: it waits for the next chunk.
-    for (let end; (end = /\r\n|\n|\r(?!$)/.exec(rest)) !== null; ) {
+    for (let end; (end = /\r\n|\n|\r(?!$)/.exec(rest)) !== null;) {
       line(rest.slice(0, end.index))
       rest = rest.slice(end.index + end[0].length)
     }

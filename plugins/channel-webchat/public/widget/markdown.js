@@ -35,7 +35,7 @@ export function parseMarkdown(source) {
 export function parseLinks(source) {
   const nodes = []
   let rest = source
-  for (let found; (found = /https?:\/\/[^\s<>"`]{1,2000}/.exec(rest)) !== null; ) {
+  for (let found; (found = /https?:\/\/[^\s<>"`]{1,2000}/.exec(rest)) !== null;) {
     const bare = bareLink(found[0])
     if (found.index > 0) nodes.push(rest.slice(0, found.index))
     nodes.push(bare.node)
@@ -58,7 +58,7 @@ export function safeHref(href) {
 function inline(source, depth) {
   const nodes = []
   let rest = source
-  for (let found; depth < 4 && (found = INLINE.exec(rest)) !== null; ) {
+  for (let found; depth < 4 && (found = INLINE.exec(rest)) !== null;) {
     const [whole, code, label, target, bold, star, underscore, address] = found
     let node
     let length = whole.length

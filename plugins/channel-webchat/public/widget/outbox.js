@@ -26,8 +26,18 @@ export class Outbox {
     return this.#entries
   }
 
-  restore(entries) {
-    this.#entries = entries.map((entry) => ({ ...entry, state: entry.state === 'sent' ? 'sent' : 'sending' }))
+  /**
+   * Takes up what this tab had not brought through before a reload, ahead of what was written since.
+   * `moved`: the visitor is in another thread now, where what had arrived in the old one has no place.
+   */
+  restore(kept, moved) {
+    const current = moved ? this.#entries.filter((entry) => entry.state !== 'sent') : this.#entries
+    const known = new Set(current.map((entry) => entry.clientId))
+    const earlier = kept.filter((entry) => !known.has(entry.clientId))
+    this.#entries = [
+      ...earlier.map((entry) => ({ ...entry, state: entry.state === 'sent' ? 'sent' : 'sending' })),
+      ...current,
+    ]
     this.#changed()
     this.#pump()
   }
@@ -65,7 +75,7 @@ export class Outbox {
     if (this.#pumping) return
     this.#pumping = true
     try {
-      for (let next; !this.#stopped.signal.aborted && (next = this.#waiting()) !== undefined; ) await this.#deliver(next)
+      for (let next; !this.#stopped.signal.aborted && (next = this.#waiting()) !== undefined;) await this.#deliver(next)
     } finally {
       this.#pumping = false
     }

@@ -1,3 +1,4 @@
+import { AskForm } from './ask-form.js'
 import { el, icon } from './dom.js'
 import { renderPart } from './parts.js'
 import { Timeline } from './timeline.js'
@@ -8,11 +9,6 @@ const STATUS = Object.freeze({
   offline: 'You are offline. What you write is sent when you are back.',
   refused: 'The chat is not available right now.',
   signIn: 'Please sign in again to chat.',
-})
-const FIELDS = Object.freeze({
-  name: { label: 'Name', type: 'text', autocomplete: 'name' },
-  email: { label: 'E-mail', type: 'email', autocomplete: 'email' },
-  phone: { label: 'Phone', type: 'tel', autocomplete: 'tel' },
 })
 const TYPING_EVERY_MS = 3000
 const MAX_TEXT = 10_000
@@ -25,11 +21,12 @@ export class Panel {
   #timeline
   #typedAt = 0
   #greeting = null
-  #asked = false
+  #form
 
   constructor(act) {
     this.#act = act
     this.#inline = act.inline
+    this.#form = new AskForm({ claim: act.claim, done: () => this.focus() })
     this.#parts = this.#build()
     this.#timeline = new Timeline({ list: this.#parts.list, use: { choose: act.choose, retry: act.retry } })
   }
@@ -71,7 +68,7 @@ export class Panel {
     send.disabled = state === 'refused' || input.value.trim() === ''
     log.setAttribute('aria-busy', String(session === null))
     this.#greet(session)
-    this.#ask(session, conversation.empty)
+    this.#form.draw(session?.ask ?? [], conversation.empty)
     this.#timeline.draw(entries)
     list.hidden = entries.length === 0
     typing.hidden = !conversation.typing
@@ -89,24 +86,6 @@ export class Panel {
     const { greeting } = this.#parts
     greeting.hidden = text === null
     greeting.replaceChildren(text === null ? '' : renderPart({ type: 'text', text, format: 'markdown' }, {}))
-  }
-
-  /** Offered before the first message, once; never in the way of writing. */
-  #ask(session, empty) {
-    const fields = (session?.ask ?? []).filter((name) => name in FIELDS)
-    const { form } = this.#parts
-    if (!empty && !form.contains(this.#parts.panel.getRootNode().activeElement ?? null)) form.hidden = true
-    if (this.#asked || fields.length === 0 || !empty) return
-    this.#asked = true
-    form.hidden = false
-    form.replaceChildren(
-      el('p', {}, 'May we know who you are? You can also just start writing.'),
-      ...fields.map((name) => {
-        const { label, ...attributes } = FIELDS[name]
-        return el('label', {}, el('span', {}, label), el('input', { name, maxlength: 254, ...attributes }))
-      }),
-      el('button', { type: 'submit' }, 'Save'),
-    )
   }
 
   #build() {
@@ -129,7 +108,7 @@ export class Panel {
       el('i'),
       el('i'),
     )
-    const form = el('form', { class: 'ask', hidden: true, 'data-testid': 'chat-ask', onsubmit: (e) => this.#claim(e) })
+    const form = this.#form.node
     const log = el(
       'div',
       {
@@ -147,7 +126,13 @@ export class Panel {
     )
     const jump = el(
       'button',
-      { class: 'jump', type: 'button', 'aria-label': 'To the latest message', hidden: true, onclick: () => this.#toEnd() },
+      {
+        class: 'jump',
+        type: 'button',
+        'aria-label': 'To the latest message',
+        hidden: true,
+        onclick: () => this.#toEnd(),
+      },
       icon('down'),
     )
     const input = el('textarea', {
@@ -219,14 +204,14 @@ export class Panel {
       el('span', { class: 'when-open' }, icon('close')),
       badge,
     )
-    return { panel, launcher, title, status, banner, greeting, list, typing, form, log, jump, input, send, badge }
+    return { panel, launcher, title, status, banner, greeting, list, typing, log, jump, input, send, badge }
   }
 
   #send() {
     const { input } = this.#parts
     const text = input.value.trim()
     if (text === '' || input.disabled) return
-    this.#claim()
+    this.#form.take()
     input.value = ''
     this.#typedAt = 0
     this.#size()
@@ -254,21 +239,6 @@ export class Panel {
     input.style.height = 'auto'
     input.style.height = `${Math.min(input.scrollHeight, 140)}px`
     send.disabled = input.value.trim() === ''
-  }
-
-  /** Takes along what stands in the form; on its own submit it also thanks and makes room. */
-  #claim(event) {
-    event?.preventDefault()
-    const { form, input } = this.#parts
-    if (form.hidden) return
-    const claimed = {}
-    for (const field of form.querySelectorAll('input')) {
-      if (field.value.trim() !== '' && field.validity.valid) claimed[field.name] = field.value.trim()
-    }
-    if (Object.keys(claimed).length > 0) this.#act.claim(claimed)
-    if (event === undefined) return
-    form.replaceChildren(el('p', { role: 'status' }, claimed.name ? `Thank you, ${claimed.name}.` : 'Thank you.'))
-    input.focus()
   }
 
   #close() {

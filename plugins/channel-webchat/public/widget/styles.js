@@ -131,7 +131,7 @@ pre { margin: 6px 0; padding: 9px 11px; border-radius: 9px; background: rgb(128 
 .carousel .card .choices { margin-top: auto; }
 .message:has(.carousel) { max-width: 100%; }
 .media { margin: 0; overflow: hidden; }
-.media a { display: block; }
+.media a:not(.file) { display: block; }
 .media img, .media video { display: block; max-width: 100%; max-height: 300px; }
 .media img { min-width: 80px; min-height: 60px; }
 .media audio { display: block; width: 260px; max-width: 100%; }

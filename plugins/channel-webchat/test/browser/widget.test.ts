@@ -1,10 +1,12 @@
 import type { Browser, Page } from 'playwright-core'
-import { test, type Test } from 'tap'
+import tap, { test, type Test } from 'tap'
 import { launch, noBrowser, openPage } from '../support/browser.js'
 import { siteSecret, siteToken } from '../support/calls.js'
 import { webChatServer, type WebChatServer } from '../support/webchat-server.js'
 
 const skip = noBrowser ?? false
+// A browser starts for each test; on a busy machine that takes its time.
+tap.setTimeout(300_000)
 const hostile = [
   '<img src=x onerror=alert(1)>',
   '<script>alert(1)</script>',
@@ -31,7 +33,8 @@ async function place(
   return { server, browser }
 }
 
-const messages = (page: Page, direction: 'in' | 'out') => page.locator(`[data-testid=chat-message][data-direction=${direction}]`)
+const messages = (page: Page, direction: 'in' | 'out') =>
+  page.locator(`[data-testid=chat-message][data-direction=${direction}]`)
 const online = (page: Page) => page.locator('[data-testid=chat-status][data-state=online]').waitFor()
 async function write(page: Page, text: string): Promise<void> {
   await page.getByTestId('chat-input').fill(text)
@@ -86,27 +89,31 @@ test('an answer lost on its way back leads to one message and one bubble', { ski
   t.equal(await messages(page, 'in').count(), 1)
 })
 
-test('while the engine is away messages fail visibly; afterwards nothing is missing and nothing doubled', { skip }, async (t) => {
-  const { server, browser } = await place(t)
-  const { page, troubles } = await openPage(browser, `${server.origin}/chat/`)
-  await write(page, 'first')
-  const thread = await until(page, () => server.threads()[0])
-  await page.locator('[data-direction=in][data-state=sent]').waitFor()
-  server.behave('cut')
-  await page.locator('[data-testid=chat-status][data-state=connecting]').waitFor()
-  for (const text of ['a', 'b', 'c']) say(server, thread, text)
-  await write(page, 'second')
-  await page.getByTestId('chat-retry').waitFor()
-  t.equal(await page.locator('[data-state=failed]').count(), 1)
-  server.behave('normal')
-  await page.getByTestId('chat-retry').click()
-  await messages(page, 'out').getByText('c', { exact: true }).waitFor()
-  await until(page, () => server.host.accepted.filter((event) => event.type === 'message').length === 2)
-  await page.locator('[data-state=failed], [data-state=sending]').waitFor({ state: 'detached' })
-  const texts = await page.locator('[data-testid=chat-message] .bubble').allTextContents()
-  t.same(texts, ['first', 'a', 'b', 'c', 'second'])
-  t.same(troubles, [])
-})
+test(
+  'while the engine is away messages fail visibly; afterwards nothing is missing and nothing doubled',
+  { skip },
+  async (t) => {
+    const { server, browser } = await place(t)
+    const { page, troubles } = await openPage(browser, `${server.origin}/chat/`)
+    await write(page, 'first')
+    const thread = await until(page, () => server.threads()[0])
+    await page.locator('[data-direction=in][data-state=sent]').waitFor()
+    server.behave('cut')
+    await page.locator('[data-testid=chat-status][data-state=connecting]').waitFor()
+    for (const text of ['a', 'b', 'c']) say(server, thread, text)
+    await write(page, 'second')
+    await page.getByTestId('chat-retry').waitFor()
+    t.equal(await page.locator('[data-state=failed]').count(), 1)
+    server.behave('normal')
+    await page.getByTestId('chat-retry').click()
+    await messages(page, 'out').getByText('c', { exact: true }).waitFor()
+    await until(page, () => server.host.accepted.filter((event) => event.type === 'message').length === 2)
+    await page.locator('[data-state=failed], [data-state=sending]').waitFor({ state: 'detached' })
+    const texts = await page.locator('[data-testid=chat-message] .bubble').allTextContents()
+    t.same(texts, ['first', 'a', 'b', 'c', 'second'])
+    t.same(troubles, [])
+  },
+)
 
 test('without a network a message waits, survives a reload, and leaves once', { skip }, async (t) => {
   const { server, browser } = await place(t)
@@ -154,7 +161,11 @@ test('whatever agents and customers write stays text', { skip }, async (t) => {
     const handlers = [...root.querySelectorAll('*')].flatMap((node) =>
       [...node.attributes].filter((attribute: any) => attribute.name.startsWith('on')),
     )
-    return { links: [...new Set(links)], handlers: handlers.length, foreign: [...root.querySelectorAll('script, iframe, [src=x]')].length }
+    return {
+      links: [...new Set(links)],
+      handlers: handlers.length,
+      foreign: [...root.querySelectorAll('script, iframe, [src=x]')].length,
+    }
   })
   t.same(found, { links: ['https:'], handlers: 0, foreign: 0 })
   t.equal(await messages(page, 'in').first().locator('.bubble').textContent(), hostile[0])
@@ -166,7 +177,9 @@ test('a choice is an answer, and can be taken once', { skip }, async (t) => {
   const { page } = await openPage(browser, `${server.origin}/chat/`)
   await write(page, 'Hi')
   const thread = await until(page, () => server.threads()[0])
-  server.say(thread, { parts: [{ type: 'choices', text: 'Which?', choices: [{ label: 'Brass', value: 'b' }, { label: 'Black' }] }] })
+  server.say(thread, {
+    parts: [{ type: 'choices', text: 'Which?', choices: [{ label: 'Brass', value: 'b' }, { label: 'Black' }] }],
+  })
   await page.getByTestId('chat-choice').first().click()
   const action = await until(page, () => server.host.accepted.find((event) => event.type === 'action'))
   t.match(action, { value: 'b', label: 'Brass' })
@@ -190,19 +203,31 @@ test('an agent who types shows, and so does the visitor to the agent', { skip },
   t.equal(await messages(page, 'out').count(), 1)
 })
 
-test('the form leaves claimed details with the first message, and writing without it works as well', { skip }, async (t) => {
-  const { server, browser } = await place(t)
-  const { page } = await openPage(browser, `${server.origin}/chat/`)
-  const form = page.getByTestId('chat-ask')
-  await form.getByLabel('Name').fill('Grace')
-  await form.getByLabel('E-mail').fill('grace@mail.test')
-  await form.getByRole('button', { name: 'Save' }).click()
-  await form.getByText('Thank you, Grace.').waitFor()
-  await write(page, 'Hi')
-  const event = await until(page, () => server.host.accepted.find((known) => known.type === 'message'))
-  t.match(event, { sender: { name: 'Grace', identifiers: [{ kind: 'device', assurance: 'verified' }, { kind: 'email', value: 'grace@mail.test', assurance: 'claimed' }] } })
-  await form.waitFor({ state: 'hidden' })
-})
+test(
+  'the form leaves claimed details with the first message, and writing without it works as well',
+  { skip },
+  async (t) => {
+    const { server, browser } = await place(t)
+    const { page } = await openPage(browser, `${server.origin}/chat/`)
+    const form = page.getByTestId('chat-ask')
+    await form.getByLabel('Name').fill('Grace')
+    await form.getByLabel('E-mail').fill('grace@mail.test')
+    await form.getByRole('button', { name: 'Save' }).click()
+    await form.getByText('Thank you, Grace.').waitFor()
+    await write(page, 'Hi')
+    const event = await until(page, () => server.host.accepted.find((known) => known.type === 'message'))
+    t.match(event, {
+      sender: {
+        name: 'Grace',
+        identifiers: [
+          { kind: 'device', assurance: 'verified' },
+          { kind: 'email', value: 'grace@mail.test', assurance: 'claimed' },
+        ],
+      },
+    })
+    await form.waitFor({ state: 'hidden' })
+  },
+)
 
 test('the chat is used by keyboard alone', { skip }, async (t) => {
   const { server, browser } = await place(t)
@@ -221,7 +246,9 @@ test('the chat is used by keyboard alone', { skip }, async (t) => {
   t.equal(await page.getByRole('log', { name: 'Conversation' }).getAttribute('aria-live'), 'polite')
   await page.keyboard.press('Escape')
   await page.getByRole('dialog').waitFor({ state: 'hidden' })
-  const focused = await page.evaluate(() => (globalThis as any).document.activeElement.shadowRoot.activeElement.dataset.testid)
+  const focused = await page.evaluate(
+    () => (globalThis as any).document.activeElement.shadowRoot.activeElement.dataset.testid,
+  )
   t.equal(focused, 'chat-launcher')
 })
 
@@ -244,6 +271,20 @@ test('a closed chat counts what comes in, and reading it clears the count', { sk
   t.equal(await messages(page, 'out').count(), 2)
 })
 
+test('what came in while the page was closed is acknowledged when it is read', { skip }, async (t) => {
+  const { server, browser } = await place(t)
+  const { page } = await openPage(browser, `${server.origin}/chat/`)
+  await write(page, 'Hi')
+  const thread = await until(page, () => server.threads()[0])
+  await page.locator('[data-direction=in][data-state=sent]').waitFor()
+  await page.goto('about:blank')
+  const { externalId } = say(server, thread, 'You were away')
+  await page.goto(`${server.origin}/chat/`)
+  await messages(page, 'out').getByText('You were away').waitFor()
+  const receipt = await until(page, () => server.host.accepted.find((event) => event.type === 'receipt'))
+  t.match(receipt, { target: externalId, status: 'read', watermark: true, thread: { id: thread } })
+})
+
 test('two tabs of one browser are one visitor and show the same', { skip }, async (t) => {
   const { server, browser } = await place(t)
   const { page } = await openPage(browser, `${server.origin}/chat/`)
@@ -256,36 +297,47 @@ test('two tabs of one browser are one visitor and show the same', { skip }, asyn
   await messages(page, 'in').getByText('from the second').waitFor()
   t.equal(server.threads().length, 1)
   for (const tab of [page, second]) {
-    t.same(await tab.locator('[data-testid=chat-message] .bubble').allTextContents(), ['from the first', 'from the second'])
+    t.same(await tab.locator('[data-testid=chat-message] .bubble').allTextContents(), [
+      'from the first',
+      'from the second',
+    ])
   }
 })
 
-test('a signed visitor has the account, and after signing out nothing of it is left in the browser', { skip }, async (t) => {
-  const { server, browser } = await place(t, { siteSecret })
-  const { page } = await openPage(browser, `${server.origin}/chat/`)
-  await write(page, 'anonymous words')
-  const anonymous = await until(page, () => server.threads()[0])
-  const chat = page.locator('throughline-chat')
-  const exp = Math.floor(Date.now() / 1000) + 300
-  const set = (token: string | null) =>
-    chat.evaluate((element, value) => (value === null ? element.removeAttribute('site-token') : element.setAttribute('site-token', value)), token)
-  await set(await siteToken({ aud: 'webchat', exp }))
-  await messages(page, 'in').waitFor({ state: 'detached' })
-  await online(page)
-  await write(page, 'account words')
-  const signed = await until(page, () => server.threads().find((thread) => thread.startsWith('site:')))
-  say(server, signed, 'secret of the account')
-  await messages(page, 'out').getByText('secret of the account').waitFor()
-  await set(null)
-  await messages(page, 'in').getByText('anonymous words').waitFor()
-  t.equal(await messages(page, 'out').count(), 0)
-  const stored = await page.evaluate(() => JSON.stringify({ ...(globalThis as any).localStorage }))
-  t.notOk(stored.includes('eyJhY2NvdW50'), 'no token with an account is kept')
-  await page.reload()
-  await messages(page, 'in').getByText('anonymous words').waitFor()
-  t.equal(await messages(page, 'out').count(), 0)
-  t.equal(server.threads()[0], anonymous)
-})
+test(
+  'a signed visitor has the account, and after signing out nothing of it is left in the browser',
+  { skip },
+  async (t) => {
+    const { server, browser } = await place(t, { siteSecret })
+    const { page } = await openPage(browser, `${server.origin}/chat/`)
+    await write(page, 'anonymous words')
+    const anonymous = await until(page, () => server.threads()[0])
+    const chat = page.locator('throughline-chat')
+    const exp = Math.floor(Date.now() / 1000) + 300
+    const set = (token: string | null) =>
+      chat.evaluate(
+        (element, value) =>
+          value === null ? element.removeAttribute('site-token') : element.setAttribute('site-token', value),
+        token,
+      )
+    await set(await siteToken({ aud: 'webchat', exp }))
+    await messages(page, 'in').waitFor({ state: 'detached' })
+    await online(page)
+    await write(page, 'account words')
+    const signed = await until(page, () => server.threads().find((thread) => thread.startsWith('site:')))
+    say(server, signed, 'secret of the account')
+    await messages(page, 'out').getByText('secret of the account').waitFor()
+    await set(null)
+    await messages(page, 'in').getByText('anonymous words').waitFor()
+    t.equal(await messages(page, 'out').count(), 0)
+    const stored = await page.evaluate(() => JSON.stringify({ ...(globalThis as any).localStorage }))
+    t.notOk(stored.includes('eyJhY2NvdW50'), 'no token with an account is kept')
+    await page.reload()
+    await messages(page, 'in').getByText('anonymous words').waitFor()
+    t.equal(await messages(page, 'out').count(), 0)
+    t.equal(server.threads()[0], anonymous)
+  },
+)
 
 test('a refused site token is told to the page, which can set a new one', { skip }, async (t) => {
   const { server, browser } = await place(t, { siteSecret, requireSigned: true })
@@ -295,7 +347,9 @@ test('a refused site token is told to the page, which can set a new one', { skip
   const told = page.evaluate(
     () =>
       new Promise((resolve) =>
-        (globalThis as any).addEventListener('throughline:token-needed', (event: any) => resolve(event.detail.code), { once: true }),
+        (globalThis as any).addEventListener('throughline:token-needed', (event: any) => resolve(event.detail.code), {
+          once: true,
+        }),
       ),
   )
   const chat = page.locator('throughline-chat')
@@ -308,7 +362,8 @@ test('a refused site token is told to the page, which can set a new one', { skip
 })
 
 test('another site embeds the widget when it is on the list, and cannot otherwise', { skip }, async (t) => {
-  const { server: site, browser } = await place(t)
+  const pages: Record<string, string> = {}
+  const { server: site, browser } = await place(t, {}, pages)
   const listed = await webChatServer({ allowedOrigins: [site.origin] })
   const closed = await webChatServer()
   t.teardown(async () => {
@@ -316,11 +371,9 @@ test('another site embeds the widget when it is on the list, and cannot otherwis
     await closed.close()
   })
   const open = async (engine: WebChatServer) => {
-    const html = `<!doctype html><script type="module" src="${engine.origin}/chat/widget.js"></script><throughline-chat open></throughline-chat>`
-    const context = await browser.newContext()
-    const page = await context.newPage()
-    await page.route(`${site.origin}/shop`, (route) => route.fulfill({ contentType: 'text/html', body: html }))
-    await page.goto(`${site.origin}/shop`)
+    pages['/shop'] = `<!doctype html><script type="module" src="${engine.origin}/chat/widget.js"></script>
+      <throughline-chat open></throughline-chat>`
+    const { page } = await openPage(browser, `${site.origin}/shop`)
     return page
   }
   const allowed = await open(listed)

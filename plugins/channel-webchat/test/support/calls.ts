@@ -61,7 +61,7 @@ export async function webChat(written: Record<string, unknown> = {}, id = 'shop'
       return {
         next: async () => {
           const { done, value } = await items.next()
-          return done === true ? undefined : (value as StreamEvent)
+          return done === true ? undefined : value
         },
         close: () => controller.abort(),
       }

@@ -148,7 +148,8 @@ export async function webChatServer(
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     host,
     posts,
-    say: (thread, message = {}) => host.threads.say(thread, { at: Date.now(), externalId: crypto.randomUUID(), ...message }),
+    say: (thread, message = {}) =>
+      host.threads.say(thread, { at: Date.now(), externalId: crypto.randomUUID(), ...message }),
     threads: () => [...writers],
     behave(how) {
       mode = how
