@@ -18,6 +18,8 @@ import {
   type NewTouchpoint,
 } from './timeline-store.js'
 
+export type { TimelineDeps, TimelineInput } from './choose.js'
+
 /** A conversation that needs a place in a queue because of this batch. Mutable: routing fills queue, priority, tags in. */
 export interface NeedsRouting {
   readonly conversation: ConversationRow

@@ -1,0 +1,75 @@
+import type { ColumnType, Generated } from 'kysely'
+import type { Json } from './json-column.js'
+
+/** Who does what: queues, work, offers, decisions. */
+
+export interface QueueTable {
+  id: string
+  name: string
+  settings: Json
+  retired_at: Date | null
+}
+
+export interface WorkItemTable {
+  id: string
+  conversation_id: string
+  channel: string
+  channel_kind: string
+  queue: string
+  extra_queues: Generated<string[]>
+  state: string
+  waiting_reason: string | null
+  priority: string
+  rank_at: Date
+  head_start_s: Generated<number>
+  first_enqueued_at: Generated<Date>
+  queued_at: Generated<Date>
+  held_until: Date | null
+  units: number
+  skills: ColumnType<unknown, string | undefined, string>
+  languages: ColumnType<unknown, string | undefined, string>
+  teams: Generated<string[]>
+  preferred: Generated<string[]>
+  excluded: ColumnType<unknown, string | undefined, string>
+  plan: Json
+  plan_version: string
+  step: Generated<number>
+  step_from: Generated<Date>
+  assignee: string | null
+  epoch: Generated<number>
+  created_at: Generated<Date>
+  ended_at: Date | null
+}
+
+export interface OfferTable {
+  id: string
+  item_id: string
+  conversation_id: string
+  agent_id: string
+  state: string
+  epoch: number
+  units: number
+  channel_kind: string
+  broadcast: Generated<boolean>
+  forced: Generated<boolean>
+  reason: string | null
+  presented_at: Date | null
+  created_at: Generated<Date>
+  expires_at: Date
+  decided_at: Date | null
+}
+
+export interface RoutingDecisionTable {
+  id: string
+  conversation_id: string
+  work_item_id: string | null
+  at: Generated<Date>
+  trigger: string
+  source: string
+  rule: string | null
+  version: string
+  reason: string
+  facts: Json
+  plan: ColumnType<unknown, string | null, string | null>
+  candidates: ColumnType<unknown, string | null, string | null>
+}
