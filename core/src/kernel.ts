@@ -314,24 +314,21 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
         }),
       (service) => service.stop(),
     )
-    const agents = container.register(
-      names.agents,
-      () =>
-        createAgents({
-          db,
-          reader,
-          events: sequencer,
-          log,
-          clock,
-          ids,
-          accounts,
-          conversations,
-          identity,
-          outbound,
-          work: routing.work,
-          presence: routing.presence,
-        }),
-      (service) => service.close(),
+    const agents = container.register(names.agents, () =>
+      createAgents({
+        db,
+        reader,
+        events: sequencer,
+        log,
+        clock,
+        ids,
+        accounts,
+        conversations,
+        identity,
+        outbound,
+        work: routing.work,
+        presence: routing.presence,
+      }),
     )
     const server = await createHttp({
       config,

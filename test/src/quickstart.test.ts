@@ -32,7 +32,7 @@ test('with the delivered configuration a visitor writes in the web chat and an a
   const stream = await visitor.listen(t)
 
   const agent = await startAgent(t, engine)
-  await t.rejects(tokenFor(engine), 'the one-time sign-in works once')
+  await t.rejects(tokenFor(engine), { code: 'TL_AUTH_UNAUTHENTICATED' }, 'the one-time sign-in works once')
 
   await visitor.say('Hello, do you ship to Lisbon? canary-77')
   const inbound = await agent.event('the message at the agent', (event) => event.t === 'message.inbound')

@@ -54,6 +54,7 @@ function ours(error: FastifyError): ThroughlineError | null {
     case 413:
       return new ThroughlineError('TL_INBOUND_BODY_TOO_LARGE', 'the body is larger than this route takes')
     case 415:
+    case 414:
     case 400:
       return new ThroughlineError('TL_REQUEST_INVALID', 'the request could not be read; send what the route documents')
     case 404:

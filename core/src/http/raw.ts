@@ -1,7 +1,18 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { EventStream, RawRequest, Reply } from '@throughline/plugin-sdk'
 import type { Clock } from '../clock.js'
 import { rawRequest } from '../inbound/raw-request.js'
+
+const givenTypes = new WeakMap<IncomingMessage, string>()
+
+/** Puts the content type aside, because Fastify refuses a malformed one before any parser of ours is asked. */
+export function keepType(raw: IncomingMessage): void {
+  const given = raw.headers['content-type']
+  if (given === undefined) return
+  givenTypes.set(raw, given)
+  raw.headers['content-type'] = 'application/octet-stream'
+}
 
 /** A request for a plugin: bytes as they came; the URL is rebuilt from configuration, never from Host. */
 export function toRaw(request: FastifyRequest, path: string, publicUrl: string, clock: Clock): RawRequest {
@@ -11,6 +22,8 @@ export function toRaw(request: FastifyRequest, path: string, publicUrl: string, 
     // Two signatures are no signature: joined, they match nothing.
     else if (Array.isArray(value)) headers[name] = value.join(', ')
   }
+  const type = givenTypes.get(request.raw)
+  if (type !== undefined) headers['content-type'] = type
   const query: Record<string, string> = {}
   for (const [name, value] of new URL(request.raw.url ?? '/', 'http://local').searchParams) query[name] = value
   return rawRequest({

@@ -30,6 +30,7 @@ const CLOSE_MS = 10_000
 export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
   const { config } = deps
   const closing = new AbortController()
+  const onProblem = problemHandler(deps)
   const app = Fastify({
     logger: false,
     trustProxy: config.server.trustProxy.length > 0 ? [...config.server.trustProxy] : false,
@@ -40,12 +41,13 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     onConstructorPoisoning: 'error',
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: false },
     return503OnClosing: true,
+    frameworkErrors: onProblem,
     ajv: {
       customOptions: { removeAdditional: false, coerceTypes: 'array', useDefaults: true, allErrors: false },
       plugins: [addFormats.default as never],
     },
   })
-  app.setErrorHandler(problemHandler(deps))
+  app.setErrorHandler(onProblem)
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
     crossOriginResourcePolicy: { policy: 'same-origin' },
@@ -97,7 +99,8 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
         }, CLOSE_MS).unref()
       })
       app.server.closeIdleConnections()
-      await Promise.race([app.close(), late])
+      // Before the server: its own way of closing sockets would not tell the clients to resume elsewhere.
+      await Promise.race([deps.agents.close().then(() => app.close()), late])
     },
   }
 }

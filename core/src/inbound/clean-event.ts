@@ -17,11 +17,19 @@ export interface CleanEvent {
  */
 export function cleanEvent(event: InboundEvent, receivedAt: number): CleanEvent {
   const at = event.at instanceof Date ? event.at.getTime() : Number(event.at)
-  const time = Number.isFinite(at) && at >= EARLIEST ? Math.min(at, receivedAt) : receivedAt
+  const time = Number.isFinite(at) && at >= EARLIEST ? Math.min(endOfTick(at), receivedAt) : receivedAt
   const id = cleanId(event.id)
   let json = JSON.stringify({ ...event, id, at: time })
   if (/\\u(0000|d[89a-f])/i.test(json)) json = JSON.stringify(cleanValue({ ...event, id, at: time }, 0))
   return { externalId: id, json }
+}
+
+/**
+ * Many networks count in whole seconds. Taken literally, a mail would stand before the chat message that was written in the
+ * same second; so a whole second counts as its end, and never as later than it came.
+ */
+function endOfTick(at: number): number {
+  return at % 1000 === 0 ? at + 999 : at
 }
 
 /** The dedupe key; the same input always gives the same key. */

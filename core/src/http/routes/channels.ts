@@ -4,7 +4,7 @@ import rateLimit from '@fastify/rate-limit'
 import { ThroughlineError } from '../../errors.js'
 import { receiveWebhook } from '../../inbound/receive.js'
 import type { HttpDeps } from '../deps.js'
-import { isStream, sendReply, sendStream, toRaw } from '../raw.js'
+import { isStream, keepType, sendReply, sendStream, toRaw } from '../raw.js'
 
 const ENDPOINT_BYTES = 65_536
 const HANDLE_MS = 30_000
@@ -14,6 +14,11 @@ const HANDLE_MS = 30_000
  * raw bytes whatever its type, because signatures are made over bytes.
  */
 export async function channelRoutes(app: FastifyInstance, deps: HttpDeps, closing: AbortSignal): Promise<void> {
+  // Whatever type a body claims to have, and however oddly: the signature is over its bytes, and the plugin reads them.
+  app.addHook('onRequest', (request, _reply, done) => {
+    keepType(request.raw)
+    done()
+  })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   await app.register(rateLimit, { global: false, max: 120, timeWindow: 10_000, keyGenerator: (request) => request.ip })

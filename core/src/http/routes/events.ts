@@ -23,16 +23,13 @@ export async function eventRoutes(app: FastifyInstance, deps: HttpDeps): Promise
       const principal = principalOf(request)
       const events = await deps.reader.read(after, limit)
       if (events === null) {
-        return reply
-          .code(410)
-          .type('application/problem+json')
-          .send({
-            title: 'the log no longer goes back that far; start from the snapshot',
-            status: 410,
-            code: 'TL_REQUEST_NOT_FOUND',
-            epoch: deps.reader.epoch,
-            head: deps.reader.head(),
-          })
+        return reply.code(410).type('application/problem+json').send({
+          title: 'the log no longer goes back that far; start from the snapshot',
+          status: 410,
+          code: 'TL_REQUEST_NOT_FOUND',
+          epoch: deps.reader.epoch,
+          head: deps.reader.head(),
+        })
       }
       return {
         epoch: deps.reader.epoch,
