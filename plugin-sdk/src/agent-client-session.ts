@@ -8,7 +8,11 @@ export async function signIn(
   credentials: Credentials,
   request: typeof fetch = fetch,
 ): Promise<{ readonly token: string; readonly agent: string; readonly expiresAt: string }> {
-  return post(request, `${baseUrl}/v1/sessions`, credentials) as Promise<{ token: string; agent: string; expiresAt: string }>
+  return post(request, `${baseUrl}/v1/sessions`, credentials) as Promise<{
+    token: string
+    agent: string
+    expiresAt: string
+  }>
 }
 
 /** A single-use ticket for the socket. */
@@ -28,5 +32,10 @@ async function post(request: typeof fetch, url: string, body: unknown, token?: s
   })
   const answer = (await response.json().catch(() => ({}))) as Record<string, unknown>
   if (response.ok) return answer
-  throw new AgentClientError(String(answer['code'] ?? 'TL_INTERNAL_FAILED'), String(answer['title'] ?? `HTTP ${response.status}`), answer)
+  const { code, title } = answer
+  throw new AgentClientError(
+    typeof code === 'string' ? code : 'TL_INTERNAL_FAILED',
+    typeof title === 'string' ? title : `HTTP ${response.status}`,
+    answer,
+  )
 }

@@ -164,9 +164,13 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     try {
       ticket = await options.ticket()
     } catch (error) {
-      if ((error as { code?: unknown }).code === 'TL_AUTH_UNAUTHENTICATED') return stop('the session is over; sign in again', 'TL_AUTH_UNAUTHENTICATED')
+      if ((error as { code?: unknown }).code === 'TL_AUTH_UNAUTHENTICATED')
+        return stop('the session is over; sign in again', 'TL_AUTH_UNAUTHENTICATED')
       failures += 1
-      retry = setTimeout(() => void connect(), random() * Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10)))
+      retry = setTimeout(
+        () => void connect(),
+        random() * Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10)),
+      )
       return
     }
     if (stopped) return
@@ -179,7 +183,17 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     // On a move the old connection stays until the new one has resumed.
     if (previous === null) socket = next
     next.addEventListener('open', () => {
-      put({ t: 'hello', d: { ticket, ...(cursor ? { resume: cursor } : {}), ...(options.intents ? { subs: { intents: options.intents } } : {}) } }, next)
+      put(
+        {
+          t: 'hello',
+          d: {
+            ticket,
+            ...(cursor ? { resume: cursor } : {}),
+            ...(options.intents ? { subs: { intents: options.intents } } : {}),
+          },
+        },
+        next,
+      )
     })
     next.addEventListener('message', (event) => {
       lastHeard = Date.now()
@@ -287,7 +301,12 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     send(type, data = {}, more = {}) {
       if (stopped) return Promise.reject(new AgentClientError('TL_AUTH_UNAUTHENTICATED', 'this client has stopped'))
       const id = more.id ?? globalThis.crypto.randomUUID()
-      const frame = JSON.stringify({ t: type, id, d: data, ...(more.ifVersion === undefined ? {} : { ifVersion: more.ifVersion }) })
+      const frame = JSON.stringify({
+        t: type,
+        id,
+        d: data,
+        ...(more.ifVersion === undefined ? {} : { ifVersion: more.ifVersion }),
+      })
       return new Promise((resolve, reject) => {
         waiting.set(id, { frame, resolve, reject })
         if (live && socket?.readyState === 1) socket.send(frame)

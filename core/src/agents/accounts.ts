@@ -177,25 +177,23 @@ export function createAccounts(deps: AccountDeps): AgentAccounts {
       const agent = token.agent ?? `service-${token.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`.slice(0, 60)
       if ((await store.agentById(db, agent)) === null) {
         if (token.agent !== undefined) throw unknownAgent(agent)
-        await db
-          .transaction()
-          .execute((trx) =>
-            store.upsertAgents(trx, [
-              {
-                id: agent,
-                name: token.name,
-                email: `${agent}@service.invalid`,
-                role: token.role,
-                teams: [],
-                skills: '{}',
-                languages: '{}',
-                timeZone: 'UTC',
-                perChannelMax: '{}',
-                capacity: 0,
-                source: 'cli',
-              },
-            ]),
-          )
+        await db.transaction().execute((trx) =>
+          store.upsertAgents(trx, [
+            {
+              id: agent,
+              name: token.name,
+              email: `${agent}@service.invalid`,
+              role: token.role,
+              teams: [],
+              skills: '{}',
+              languages: '{}',
+              timeZone: 'UTC',
+              perChannelMax: '{}',
+              capacity: 0,
+              source: 'cli',
+            },
+          ]),
+        )
       }
       const id = ids()
       const text = secret('tlt')

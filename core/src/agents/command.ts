@@ -57,7 +57,7 @@ export function command<D>(
   return Object.freeze({
     ...rest,
     schema: { type: 'object', additionalProperties: false, properties, required: required ?? [] },
-    run: run as Command['run'],
+    run: run,
   })
 }
 

@@ -1,4 +1,4 @@
-import type { AgentRole } from '../config/contract.js'
+import type { AgentConfig, AgentRole } from '../config/contract.js'
 
 export type Scope =
   | 'conversations:read'
@@ -45,7 +45,7 @@ export interface AgentAccounts {
   setPassword(agent: string, password: string): Promise<void>
   setDisabled(agent: string, disabled: boolean): Promise<void>
   /** Upserts the agents of the configuration at start; never touches passwords; disables config agents that left the file. */
-  syncFromConfig(agents: readonly import('../config/contract.js').AgentConfig[]): Promise<void>
+  syncFromConfig(agents: readonly AgentConfig[]): Promise<void>
   /** E-mail and password, or a one-time code. Rate-limited by account and address. */
   signIn(
     credentials: { readonly email: string; readonly password: string } | { readonly code: string },

@@ -35,6 +35,8 @@ export function answer(reply: FastifyReply, error: ThroughlineError): void {
     })
 }
 
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+
 /** What Fastify itself refuses, in our codes. */
 function ours(error: FastifyError): ThroughlineError | null {
   if (isThroughlineError(error)) return error
@@ -42,7 +44,7 @@ function ours(error: FastifyError): ThroughlineError | null {
     const [first] = error.validation
     const path =
       first?.instancePath === ''
-        ? `/${String(first.params['missingProperty'] ?? first.params['additionalProperty'] ?? '')}`
+        ? `/${textOf(first.params['missingProperty'] ?? first.params['additionalProperty'])}`
         : first?.instancePath
     return new ThroughlineError(
       'TL_REQUEST_INVALID',

@@ -71,7 +71,9 @@ export class IdentityResolver {
       try {
         const answers = await plugin.call('resolve', PLUGIN_MS, (live, signal) =>
           Promise.all(
-            inputs.map((input) => live.resolve({ channel: input.channel, sender: input.sender, hints: {} }, signal)),
+            inputs.map(async (input) =>
+              live.resolve({ channel: input.channel, sender: input.sender, hints: {} }, signal),
+            ),
           ),
         )
         answers.forEach((matches, i) => (asked[i] = [...(asked[i] ?? []), ...matches]))

@@ -42,8 +42,8 @@ export async function startAgent(
   const client = createAgentClient({
     url: `${engine.url.replace(/^http/, 'ws')}/v1/agent/ws`,
     ticket: () => ticketFrom(engine.url, token),
-    WebSocket: WebSocket as never,
-    onEvent: (event) => events.push(event as AgentEvent),
+    WebSocket: WebSocket,
+    onEvent: (event) => events.push(event),
     onState: (state) => states.push(typeof state === 'string' ? state : JSON.stringify(state)),
   })
   t.teardown(() => client.close())
@@ -51,7 +51,7 @@ export async function startAgent(
     token,
     events,
     states,
-    command: (type, data) => client.send(type, data as never),
+    command: (type, data) => client.send(type, data),
     async get(path) {
       const response = await fetch(`${engine.url}${path}`, {
         headers: { authorization: `Bearer ${token}` },
@@ -64,7 +64,7 @@ export async function startAgent(
       eventually(what, () => events.find(fits), {
         tell: () => `states: ${states.join(', ')}; events: ${events.map((event) => event.t).join(', ')}`,
       }),
-    close: async () => void (await client.close()),
+    close: () => Promise.resolve(client.close()),
   }
   await agent.command('presence.set', { state: 'online' })
   return agent
