@@ -83,3 +83,11 @@ test('the npm scripts and commands that the first pages name exist', async (t) =
       t.match(table, new RegExp(`^    ${name}: \\{`, 'm'), `${page}: throughline ${name}`)
   }
 })
+
+test('the page about the agents’ API lists every command of agent.v1, and no other', async (t) => {
+  const sources = repositoryFiles('core/src/agents/commands').map(read).join('\n')
+  const there = [...sources.matchAll(/type: '([\w.]+)',\s+scope:/g)].map(([, type]) => type)
+  const [, section = ''] = read('docs/guides/agent-api.md').split(/^\| group/m)
+  const named = [...(section.split('\n\n')[0] ?? '').matchAll(/`([\w.]+)`/g)].map(([, type]) => type)
+  t.same(named.sort(), there.sort())
+})

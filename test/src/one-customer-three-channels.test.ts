@@ -1,7 +1,7 @@
 import tap, { test, type Test } from 'tap'
 import { startAgent, type TestAgent } from './support/agent.js'
 import { startEngineProcess, type EngineProcess } from './support/engine.js'
-import { eventually } from './support/eventually.js'
+import { eventually, pause } from './support/eventually.js'
 import { freePort } from './support/free-port.js'
 import { rowsOf, undone } from './support/ledger.js'
 import { mailSink, sendMail, type MailSink } from './support/mail.js'
@@ -106,6 +106,11 @@ const inboundWith = (agent: TestAgent, channel: string, count = 1) =>
     return found[count - 1]
   })
 
+/** Mail and WhatsApp tell the time in whole seconds: what follows is written in a later one. */
+async function nextSecond(): Promise<void> {
+  await pause(1000 - (Date.now() % 1000) + 5)
+}
+
 test('one customer over three channels: one contact, one conversation, answered where they wrote last', async (t) => {
   const shop = await openShop(t)
   const { agent, databaseUrl } = shop
@@ -118,8 +123,10 @@ test('one customer over three channels: one contact, one conversation, answered 
   const conversation: string = first.d.conversation
   const offer = await agent.event('the offer', (event) => event.t === 'offer.created')
   await agent.command('offer.accept', { offerId: offer.d.offerId })
+  await nextSecond()
   await shop.mail({ text: 'By mail: here is more', headers: vouched })
   t.equal((await inboundWith(agent, 'mail')).d.conversation, conversation, 'the mail joined')
+  await nextSecond()
   await shop.whatsApp('wamid.1', 'On WhatsApp: any news?')
   t.equal((await inboundWith(agent, 'whatsapp')).d.conversation, conversation, 'WhatsApp joined')
 

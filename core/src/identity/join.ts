@@ -3,7 +3,7 @@ import type { NewEvent } from '../events/contract.js'
 import type { Ids } from '../ids.js'
 import type { Tables } from '../store/tables.js'
 import type { Actor } from './contract.js'
-import { moveToContact, profileOf, recordJoin } from './join-store.js'
+import { moveToContact, recordJoin } from './join-store.js'
 
 export interface JoinInput {
   readonly ids: Ids
@@ -14,30 +14,22 @@ export interface JoinInput {
 }
 
 /**
- * Joins `from` into `into` inside the caller's transaction, which holds both rows' locks. Everything `from` had is the
- * survivor's from now on; the record keeps what moved, so that it can be undone. Answers the events and the record's id.
+ * Joins `from` into `into` inside the caller's transaction, which holds both contact rows' locks. Everything `from` had is
+ * the survivor's from now on; the record keeps what moved, so that it can be undone. Answers the events and the record's id.
  */
 export async function joinWithRecord(
   trx: Transaction<Tables>,
   input: JoinInput,
 ): Promise<{ readonly joinId: string; readonly events: readonly NewEvent[] }> {
-  const before = await profileOf(trx, input.into)
-  const moved = await moveToContact(trx, input.from, input.into)
+  const { from, into, evidence, actor } = input
+  const moved = await moveToContact(trx, { from, into, by: actor.id })
   const joinId = input.ids()
-  await recordJoin(trx, {
-    id: joinId,
-    from: input.from,
-    into: input.into,
-    evidence: input.evidence,
-    actorKind: input.actor.kind,
-    actorId: input.actor.id,
-    moved: { ...moved, before },
-  })
+  await recordJoin(trx, { id: joinId, from, into, evidence, actorKind: actor.kind, actorId: actor.id, moved })
   const event: NewEvent = {
     type: 'identity.linked',
-    contact: input.into,
-    actor: input.actor,
-    data: { joinId, from: input.from, into: input.into, conversations: moved.conversations.length },
+    contact: into,
+    actor,
+    data: { joinId, from, into, conversations: moved.conversations.length },
   }
   return { joinId, events: [event] }
 }

@@ -1,0 +1,30 @@
+import { b1 } from './b1.js'
+import { b2 } from './b2.js'
+import { b8 } from './b8.js'
+import { startDatabase } from './database.js'
+import { printLine, printTable, type Line } from './report.js'
+import { createScope } from './scope.js'
+
+/** `npm run bench [B1 …]`: one JSON line a bench, then a table. docs/performance.md says how to read them. */
+const benches: Readonly<Record<string, (serverUrl: string) => Promise<Line>>> = { B1: b1, B2: b2, B8: b8 }
+
+const asked = process.argv.slice(2).map((name) => name.toUpperCase())
+const unknown = asked.filter((name) => !(name in benches))
+if (unknown.length > 0) {
+  console.error(`npm run bench: there is no ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`)
+  process.exit(64)
+}
+const scope = createScope()
+const lines: Line[] = []
+try {
+  const url = await startDatabase(scope)
+  for (const [name, run] of Object.entries(benches)) {
+    if (asked.length > 0 && !asked.includes(name)) continue
+    const line = await run(url)
+    printLine(line)
+    lines.push(line)
+  }
+  printTable(lines)
+} finally {
+  await scope.end()
+}
