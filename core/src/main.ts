@@ -124,7 +124,7 @@ async function announce(config: Config, kernel: Awaited<ReturnType<typeof startK
   if (first !== undefined) {
     const code = await kernel.accounts.createSignInCode(first.id)
     lines.push(
-      `  agent    npx throughline agent connect --code ${code}`,
+      `  agent    npx throughline agent connect --code ${code}${config.server.port === 8080 ? '' : ` --url ${kernel.url}`}`,
       `           (signs ${first.name} in once, within 15 minutes)`,
     )
   }

@@ -14,7 +14,7 @@ create table installation (
   id boolean primary key default true check (id),
   epoch uuid not null default gen_random_uuid(),      -- changes after a restore: every client resyncs
   root_key bytea not null default decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'),
-  shards smallint not null default 8,                 -- changes only while nothing is undrained
+  shards smallint not null default 2,                 -- changes only while nothing is undrained
   created_at timestamptz not null default now()
 );
 insert into installation default values;

@@ -203,6 +203,13 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
         if (previous !== null && socket === previous) {
           socket = next
           previous.close(1000, 'moved')
+        } else if (socket === null) {
+          // The old connection ended before this one was ready: this one takes over, no third one is opened.
+          clearTimeout(retry)
+          socket = next
+        } else if (socket !== next) {
+          next.close(1000, 'not needed')
+          return
         }
         return welcome(frame)
       }
@@ -218,8 +225,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     failures = 0
     live = true
     syncing = false
-    if (d.mode !== 'resync') cursor = { epoch: d.epoch, position: d.position }
-    else cursor = { epoch: d.epoch, position: d.position }
+    cursor = { epoch: d.epoch, position: d.position }
     state('live')
     for (const one of waiting.values()) socket?.send(one.frame)
   }

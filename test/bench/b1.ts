@@ -33,7 +33,11 @@ export async function b1(serverUrl: string): Promise<Line> {
       const seconds = (performance.now() - run.startedAt) / 1000
       const after = await usage(engine.pid)
       rss = Math.max(rss, after.rssMb)
-      return { rate: count / seconds, loader: result.cpuS / seconds, engineMs: ((after.cpuS - before.cpuS) * 1000) / count }
+      return {
+        rate: count / seconds,
+        loader: result.cpuS / seconds,
+        engineMs: ((after.cpuS - before.cpuS) * 1000) / count,
+      }
     }
     await round(4_000)
     await other.run(2)

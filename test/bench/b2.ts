@@ -20,7 +20,18 @@ export async function b2(serverUrl: string): Promise<Line> {
     const sent = new Map<number, number>()
     const post = async (number: number): Promise<void> => {
       const sender = `customer-${number % SENDERS}`
-      const body = JSON.stringify({ events: [{ id: `m-${number}`, type: 'message', at: Date.now(), thread: { id: sender }, sender: { id: sender }, text: `#${number} hello` }] })
+      const body = JSON.stringify({
+        events: [
+          {
+            id: `m-${number}`,
+            type: 'message',
+            at: Date.now(),
+            thread: { id: sender },
+            sender: { id: sender },
+            text: `#${number} hello`,
+          },
+        ],
+      })
       const headers = { 'content-type': 'application/json', ...signStandard(body, secret) }
       sent.set(number, performance.now())
       const response = await fetch(`${engine.url}/channels/${channel}/webhook`, { method: 'POST', headers, body })
@@ -42,7 +53,9 @@ export async function b2(serverUrl: string): Promise<Line> {
     const commits = await commitMs(other, 300)
     await run(warm, SECONDS * PER_SECOND)
     commits.push(...(await commitMs(other, 300)))
-    const taken = [...sent].filter(([number]) => number >= warm).map(([number, at]) => listener.arrived.get(number)! - at)
+    const taken = [...sent]
+      .filter(([number]) => number >= warm)
+      .map(([number, at]) => listener.arrived.get(number)! - at)
     const commit = median(commits)
     const p50 = percentile(taken, 0.5)
     const p99 = percentile(taken, 0.99)

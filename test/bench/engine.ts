@@ -11,7 +11,9 @@ export const secret = 'a-secret-only-for-this-bench-0123456789'
 /** The engine as delivered: identity, default rule files, routing and offers on; one signed channel. */
 export function startEngine(scope: Scope, databaseUrl: string): Promise<EngineProcess> {
   const config = configWith({
-    channels: { [channel]: { use: 'channel-http', kind: 'messaging', config: { secret, deliverUrl: 'http://127.0.0.1:9/' } } },
+    channels: {
+      [channel]: { use: 'channel-http', kind: 'messaging', config: { secret, deliverUrl: 'http://127.0.0.1:9/' } },
+    },
   })
   return startEngineProcess(scope, { config, databaseUrl })
 }
@@ -57,7 +59,10 @@ export async function subscribe(scope: Scope, engine: EngineProcess): Promise<Li
     },
     waitFor: (count, patienceMs) =>
       new Promise((resolve, reject) => {
-        const late = setTimeout(() => reject(new Error(`${arrived.size} of ${count} messages reached the socket`)), patienceMs)
+        const late = setTimeout(
+          () => reject(new Error(`${arrived.size} of ${count} messages reached the socket`)),
+          patienceMs,
+        )
         wake = () => {
           if (arrived.size < count) return
           clearTimeout(late)
@@ -80,7 +85,9 @@ export async function load(
   engine: EngineProcess,
   options: { readonly first: number; readonly count: number; readonly senders: number; readonly connections: number },
 ): Promise<{ readonly startedAt: number; readonly result: Promise<LoadResult> }> {
-  const args = [engine.port, channel, secret, options.first, options.count, options.senders, options.connections].map(String)
+  const args = [engine.port, channel, secret, options.first, options.count, options.senders, options.connections].map(
+    String,
+  )
   const child = fork(new URL('./load.js', import.meta.url), args)
   await new Promise((resolve) => child.once('message', resolve))
   const result = new Promise<LoadResult>((resolve, reject) => {

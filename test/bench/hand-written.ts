@@ -40,7 +40,9 @@ export interface HandWritten {
 export async function handWritten(url: string): Promise<HandWritten> {
   await query(url, schema)
   const found = spawnSync('pgbench', ['--version']).status === 0
-  return found ? { tool: 'pgbench', run: (seconds) => byPgbench(url, seconds) } : { tool: 'node', run: (seconds) => byNode(url, seconds) }
+  return found
+    ? { tool: 'pgbench', run: (seconds) => byPgbench(url, seconds) }
+    : { tool: 'node', run: (seconds) => byNode(url, seconds) }
 }
 
 async function byPgbench(url: string, seconds: number): Promise<number> {
@@ -68,7 +70,11 @@ async function byNode(url: string, seconds: number): Promise<number> {
       const contact = 1 + Math.floor(Math.random() * 1000)
       await client.query('begin')
       await run('i', 'insert into bench.inbox (external_id, body) values (gen_random_uuid()::text, $1)', [text])
-      await run('c', 'update bench.conversation set last_message_at = now(), version = version + 1 where contact = $1', [contact])
+      await run(
+        'c',
+        'update bench.conversation set last_message_at = now(), version = version + 1 where contact = $1',
+        [contact],
+      )
       await run('m', 'insert into bench.message (contact, text, at) values ($1, $2, now())', [contact, text])
       await run('e', "insert into bench.event (type, data) values ('message.inbound', $1)", [text])
       await client.query('commit')

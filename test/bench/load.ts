@@ -6,7 +6,15 @@ import { signStandard } from '../src/support/signatures.js'
  * one request under way on each. argv: port, channel, secret, first number, count, senders, connections. Speaks over IPC:
  * sends 'ready', starts on 'go', answers {done, failed, seconds, cpuS}.
  */
-const [port, channel, secret, first, count, senders, connections] = process.argv.slice(2) as [string, string, string, string, string, string, string]
+const [port, channel, secret, first, count, senders, connections] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+  string,
+  string,
+  string,
+]
 
 function request(number: number): Buffer {
   const sender = `customer-${number % Number(senders)}`
@@ -22,7 +30,12 @@ function request(number: number): Buffer {
       },
     ],
   })
-  const headers = { host: 'localhost', 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)), ...signStandard(body, secret) }
+  const headers = {
+    host: 'localhost',
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(body)),
+    ...signStandard(body, secret),
+  }
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   return Buffer.from(`POST /channels/${channel}/webhook HTTP/1.1\r\n${head.join('')}\r\n${body}`)
 }
@@ -44,7 +57,12 @@ process.on('message', () => {
       socket.end()
       if (done + failed === requests.length) {
         const used = process.cpuUsage(cpu)
-        process.send?.({ done, failed, seconds: (performance.now() - started) / 1000, cpuS: (used.user + used.system) / 1e6 })
+        process.send?.({
+          done,
+          failed,
+          seconds: (performance.now() - started) / 1000,
+          cpuS: (used.user + used.system) / 1e6,
+        })
         setTimeout(() => process.exit(0), 50)
       }
     }

@@ -17,8 +17,19 @@ export function printLine(line: Line): void {
 }
 
 export function printTable(lines: readonly Line[]): void {
-  const rows = lines.map((line) => [line.bench, short(line.ratio), line.goal, short(line.ours), short(line.theirs), line.unit].map(String))
+  const rows = lines.map((line) =>
+    [line.bench, short(line.ratio), line.goal, short(line.ours), short(line.theirs), line.unit].map(String),
+  )
   const all = [['bench', 'ratio', 'goal', 'ours', 'theirs', 'unit'], ...rows]
   const widths = all[0]!.map((_, i) => Math.max(...all.map((row) => row[i]!.length)))
-  console.log(`\n${all.map((row) => row.map((cell, i) => cell.padEnd(widths[i]!)).join('  ').trimEnd()).join('\n')}`)
+  console.log(
+    `\n${all
+      .map((row) =>
+        row
+          .map((cell, i) => cell.padEnd(widths[i]!))
+          .join('  ')
+          .trimEnd(),
+      )
+      .join('\n')}`,
+  )
 }

@@ -79,8 +79,11 @@ test('the npm scripts and commands that the first pages name exist', async (t) =
   for (const page of ['README.md', 'CONTRIBUTING.md', ...pages.filter((path) => path.startsWith('docs/guides/'))]) {
     const text = read(page)
     for (const [, name = ''] of text.matchAll(/npm run ([\w:]+)/g)) t.ok(scripts[name], `${page}: npm run ${name}`)
-    for (const [, name = ''] of text.matchAll(/(?:npx |`)throughline ([a-z]+)/g))
+    for (const [, name = '', action] of text.matchAll(/(?:npx |`)throughline ([a-z]+)(?: ([a-z]+))?/g)) {
       t.match(table, new RegExp(`^    ${name}: \\{`, 'm'), `${page}: throughline ${name}`)
+      const [, actions] = /^ {2}actions: \[(.*)\]/m.exec(read(`core/src/cli/commands/${name}.ts`)) ?? []
+      if (actions !== undefined) t.ok(actions.includes(`'${action}'`), `${page}: throughline ${name} ${action}`)
+    }
   }
 })
 

@@ -99,3 +99,37 @@ test('what a killed node had taken in is worked on by the other one, once and in
   t.equal(new Set(arrived.map((event) => event.d.messageId)).size, 400)
   t.equal(arrived.length, 400, 'each of them once')
 })
+
+test('an agent whose node dies and comes back has missed nothing and sees nothing twice', async (t) => {
+  const { databaseUrl, a, b } = await twoNodes(t)
+  const agent = await startAgent(t, b)
+  const lane = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => delivery(a, 'room', from + i))
+  const arrived = (count: number) =>
+    eventually(
+      `${count} messages at the agent`,
+      () => {
+        const got = agent.events.filter((event) => event.t === 'message.inbound')
+        return got.length >= count && got
+      },
+      { patienceMs: 75_000, tell: () => agent.states.join(', ') },
+    )
+  await startLoad([lane(0, 20)], 1).done
+  await arrived(20)
+  await b.kill9()
+  await startLoad([lane(20, 60)], 1).done
+  await startEngineProcess(t, { workplace: b.workplace, port: b.port, databaseUrl })
+  await startLoad([lane(60, 80)], 1).done
+
+  const got = await arrived(80)
+  const rows = await rowsOf<{ id: string; n: string }>(
+    databaseUrl,
+    `select id, external_id as n from message where direction = 'in'`,
+  )
+  const numbers = new Map(rows.map(({ id, n }) => [id, Number(n.split('-').at(-1))]))
+  t.same(
+    got.map((event) => numbers.get(event.d.messageId as string)),
+    Array.from({ length: 80 }, (_, n) => n),
+    'each of them once, in order',
+  )
+  t.equal(agent.states.filter((state) => state === 'live').length, 2, 'one cut, one resumption')
+})

@@ -7,6 +7,8 @@ export interface Terminal {
   readonly cwd: string
   /** Standard output: the answer. */
   out(text: string): void
+  /** Standard output, bytes untouched; where it is absent, text has to do. */
+  write?(bytes: Uint8Array): void
   /** Standard error: everything else. */
   err(text: string): void
   /** All of standard input, for passwords and payloads; null when it is a terminal. */

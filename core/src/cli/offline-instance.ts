@@ -1,4 +1,11 @@
-import type { Channel, Context, Http, Kind, PluginDef } from '@throughline/plugin-sdk'
+import {
+  isPluginError,
+  type Channel,
+  type Context,
+  type Http,
+  type Kind,
+  type PluginDef,
+} from '@throughline/plugin-sdk'
 import type { Config, ConfigProblem, InstanceConfig } from '../config/contract.js'
 import { problemText } from '../config/report.js'
 import { ThroughlineError, type ErrorCode } from '../errors.js'
@@ -44,7 +51,7 @@ export async function offlinePlugin(
     async setup({ http, now }) {
       const { createTestContext } = await import('@throughline/plugin-sdk/testing')
       const made = createTestContext({ kind: plugin.kind, id: instance.id, config: value, publicUrl, now, http })
-      const live = (await limited(setupMs, 'setup', Promise.resolve(plugin.setup(made.context)))) as Partial<Channel>
+      const live = await setUp(plugin, made.context, instance)
       return {
         context: made.context,
         live,
@@ -74,5 +81,21 @@ export async function limited<T>(ms: number, operation: string, work: Promise<T>
     return await Promise.race([work, late])
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/** What a plugin says against its settings is the operator's to mend, not a fault of the engine. */
+async function setUp(
+  plugin: PluginDef,
+  context: Context<Kind, never>,
+  instance: InstanceConfig,
+): Promise<Partial<Channel>> {
+  try {
+    return (await limited(setupMs, 'setup', Promise.resolve(plugin.setup(context)))) as Partial<Channel>
+  } catch (error) {
+    if (!isPluginError(error)) throw error
+    const { file, line } = instance.position
+    const message = `${instance.id} (${file}:${line}) cannot be set up: ${error.message}`
+    throw new ThroughlineError('TL_CONFIG_INVALID', message, { cause: error })
   }
 }

@@ -6,6 +6,7 @@ export function processTerminal(): Terminal {
     env: process.env,
     cwd: process.cwd(),
     out: (text) => void process.stdout.write(`${text}\n`),
+    write: (bytes) => void process.stdout.write(bytes),
     err: (text) => void process.stderr.write(`${text}\n`),
     readInput: async () => {
       if (process.stdin.isTTY) return null

@@ -1,6 +1,7 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
 import type { Tables } from '../store/tables.js'
 import type { ConversationStatus, ConversationView, TouchpointView } from './contract.js'
+import { placeTime, type Place } from './cursor.js'
 
 type Db = Kysely<Tables> | Transaction<Tables>
 
@@ -35,9 +36,9 @@ export async function findConversation(db: Db, id: string): Promise<Conversation
 
 /** The same under the row's lock: every act on a conversation starts here. */
 export async function lockConversation(trx: Transaction<Tables>, id: string): Promise<ConversationView | null> {
-  const { rows } = await sql<Row>`
-    select ${columns} from (select * from conversation where id = ${id}::uuid for no key update) c`.execute(trx)
-  return rows[0] === undefined ? null : conversationView(rows[0])
+  await sql`select id from conversation where id = ${id}::uuid for no key update`.execute(trx)
+  // A statement of its own: touchpoints another transaction had just added are seen, too.
+  return findConversation(trx, id)
 }
 
 export interface ListFilter {
@@ -46,19 +47,25 @@ export interface ListFilter {
   readonly queue?: string
   readonly contact?: string
   readonly limit: number
-  /** Keyset: last message time and id of the page before. */
-  readonly after: { readonly at: string; readonly id: string } | null
+  /** Keyset: where the page before ended. */
+  readonly after: Place | null
 }
 
-export async function listConversations(db: Db, filter: ListFilter): Promise<ConversationView[]> {
-  const { rows } = await sql<Row>`
-    select ${columns} from conversation c
-    where (${filter.status ?? null}::text is null and c.status <> 'joined' or c.status = ${filter.status ?? null})
-      and (${filter.assignee ?? null}::text is null or c.assignee = ${filter.assignee ?? null})
-      and (${filter.queue ?? null}::text is null or c.queue = ${filter.queue ?? null})
-      and (${filter.contact ?? null}::uuid is null or c.contact_id = ${filter.contact ?? null}::uuid)
-      and (${filter.after?.id ?? null}::uuid is null
-        or (coalesce(c.last_message_at, c.created_at), c.id) < (${filter.after?.at ?? null}::timestamptz, ${filter.after?.id ?? null}::uuid))
-    order by coalesce(c.last_message_at, c.created_at) desc, c.id desc limit ${filter.limit}`.execute(db)
-  return rows.map(conversationView)
+/** The latest first. Every conversation begins with a message, so last_message_at is there and its index serves. */
+export async function listConversations(
+  db: Db,
+  filter: ListFilter,
+): Promise<{ readonly view: ConversationView; readonly at: string }[]> {
+  const { status = null, assignee = null, queue = null, contact = null, after, limit } = filter
+  const { rows } = await sql<Row & { readonly place: string }>`
+    select ${columns}, ${sql.raw(placeTime('c.last_message_at'))} as place from conversation c
+    where c.last_message_at is not null
+      and (${status}::text is null and c.status <> 'joined' or c.status = ${status})
+      and (${assignee}::text is null or c.assignee = ${assignee})
+      and (${queue}::text is null or c.queue = ${queue})
+      and (${contact}::uuid is null or c.contact_id = ${contact}::uuid)
+      and (${after?.id ?? null}::uuid is null
+        or (c.last_message_at, c.id) < (${after?.at ?? null}::timestamptz, ${after?.id ?? null}::uuid))
+    order by c.last_message_at desc, c.id desc limit ${limit}`.execute(db)
+  return rows.map(({ place, ...row }) => ({ view: conversationView(row), at: place }))
 }

@@ -1,272 +1,119 @@
-import type { Kysely, Transaction } from 'kysely'
 import { ThroughlineError } from '../errors.js'
-import type { EventWriter, NewEvent } from '../events/contract.js'
-import type { Ids } from '../ids.js'
-import type { Tables } from '../store/tables.js'
-import { insertNote, moveConversation, setFields, setStatus, splitConversation, wakeSnoozed } from './act-store.js'
-import type { ActContext, ConversationService, ConversationView, MessageView } from './contract.js'
-import { findConversation, listConversations, lockConversation } from './conversation-read-store.js'
+import { actOn, cleanText, eventOf, readBack } from './act.js'
+import { insertNote, setFields } from './act-store.js'
+import { changeStatus, wakeAll, type StatusDeps } from './change-status.js'
+import type { ActContext, ConversationService, ConversationView } from './contract.js'
+import { findConversation, listConversations } from './conversation-read-store.js'
 import { decodePlace, encodePlace, uuid } from './cursor.js'
-import { findMessage, readHistory, type MessageRow } from './message-read-store.js'
+import { joinConversations, type JoinDeps } from './join-conversations.js'
+import { findMessage, readHistory } from './message-read-store.js'
+import { messageView } from './message-view.js'
+import { splitOff } from './split-conversation.js'
 
-export interface ConversationDeps {
-  readonly db: Kysely<Tables>
-  readonly ids: Ids
-  readonly events: EventWriter
+export interface ConversationDeps extends StatusDeps, JoinDeps {
   /** A signed link to a stored file. */
   readonly fileUrl: (key: string, name?: string) => string
-  /** Ends the conversation's work inside the act's transaction; answers the events of it. */
-  readonly endWork: (
-    trx: Transaction<Tables>,
-    conversation: string,
-    context: ActContext,
-  ) => Promise<readonly NewEvent[]>
-  /** `from` was joined into `into`: one work item survives. */
-  readonly joinWork: (
-    trx: Transaction<Tables>,
-    from: string,
-    into: string,
-    context: ActContext,
-  ) => Promise<readonly NewEvent[]>
-  /** After a commit: capacity may have been freed. */
+  /** After a commit that may have freed capacity or brought work back. */
   readonly wake: () => void
 }
 
 const NOTE_MAX = 100_000
+const QUOTED_IN_EVENT = 1000
 
-/** Reads and acts on conversations. Lock order: conversations in id order, then what `endWork` and `joinWork` lock. */
+/** Reads and acts on conversations. */
 export function createConversations(deps: ConversationDeps): ConversationService {
   const { db } = deps
-
-  /** One act: lock, check the version, change, write events; poke after the commit. */
-  async function act<T>(
-    id: string,
-    context: ActContext,
-    run: (
-      trx: Transaction<Tables>,
-      before: ConversationView,
-      emit: (events: readonly NewEvent[]) => void,
-    ) => Promise<T>,
-  ): Promise<T> {
-    const result = await db.transaction().execute(async (trx) => {
-      const before = await lockOne(trx, id)
-      checkVersion(before, context)
-      const events: NewEvent[] = []
-      const answer = await run(trx, before, (more) => events.push(...more))
-      await deps.events.append(trx, events)
-      await context.within?.(trx, answer)
-      return answer
-    })
-    deps.events.poke()
+  const waking = async (act: Promise<ConversationView>): Promise<ConversationView> => {
+    const after = await act
     deps.wake()
-    return result
+    return after
   }
-
   const service: ConversationService = {
-    get: (id) => (uuid.test(id) ? findConversation(db, id) : Promise.resolve(null)),
-    async list(filter) {
-      const { cursor, ...rest } = filter
-      const items = await listConversations(db, { ...rest, limit: filter.limit + 1, after: decodePlace(cursor) })
-      const page = items.slice(0, filter.limit)
+    get: async (id) => (uuid.test(id) ? findConversation(db, id) : null),
+    async list({ cursor, ...filter }) {
+      const after = decodePlace(cursor)
+      if (filter.contact !== undefined && !uuid.test(filter.contact)) return { items: [], next: null }
+      const rows = await listConversations(db, { ...filter, limit: filter.limit + 1, after })
+      const page = rows.slice(0, filter.limit)
       const last = page.at(-1)
+      const more = rows.length > page.length && last !== undefined
       return {
-        items: page,
-        next: items.length > page.length && last ? encodePlace(last.lastMessageAt ?? last.createdAt, last.id) : null,
+        items: page.map((row) => row.view),
+        next: more ? encodePlace({ at: last.at, id: last.view.id }) : null,
       }
     },
     async history(id, page) {
-      const rows = await readHistory(db, id, { before: decodePlace(page.before), limit: page.limit + 1 })
+      const before = decodePlace(page.before)
+      if (!uuid.test(id)) return { items: [], next: null }
+      const rows = await readHistory(db, id, { before, limit: page.limit + 1 })
       const shown = rows.slice(0, page.limit)
       const oldest = shown.at(-1)
+      const more = rows.length > shown.length && oldest !== undefined
       return {
-        items: shown.reverse().map((row) => messageView(row, deps.fileUrl)),
-        next: rows.length > shown.length && oldest ? encodePlace(oldest.providerAt, oldest.id) : null,
+        items: shown.toReversed().map((row) => messageView(row, deps.fileUrl)),
+        next: more ? encodePlace({ at: oldest.place, id: oldest.id }) : null,
       }
     },
     async message(id) {
       const row = uuid.test(id) ? await findMessage(db, id) : null
       return row === null ? null : messageView(row, deps.fileUrl)
     },
-    setStatus: (id, to, context) =>
-      act(id, context, async (trx, before, emit) => {
-        if (to.status === 'snoozed' && (to.until === undefined || Number.isNaN(to.until.getTime()))) {
-          throw new ThroughlineError('TL_COMMAND_INVALID', 'a snooze needs `until`, the time it ends', {
-            details: { path: '/until' },
-          })
-        }
-        if (before.status === to.status && to.status !== 'snoozed') return before
-        await setStatus(trx, id, { status: to.status, until: to.until ?? null })
-        if (to.status === 'resolved') emit(await deps.endWork(trx, id, context))
-        const after = (await findConversation(trx, id))!
-        const type =
-          to.status === 'resolved'
-            ? 'conversation.resolved'
-            : to.status === 'snoozed'
-              ? 'conversation.snoozed'
-              : before.status === 'resolved'
-                ? 'conversation.reopened'
-                : 'conversation.updated'
-        emit([
-          eventOf(type, after, context, { status: to.status, from: before.status, until: to.until?.getTime() ?? null }),
-        ])
-        return after
-      }),
-    update: (id, patch, context) =>
-      act(id, context, async (trx, before, emit) => {
-        await setFields(trx, id, {
-          subject: patch.subject ?? before.subject,
-          tags: patch.tags === undefined ? before.tags : [...new Set(patch.tags)],
-          priority: patch.priority ?? before.priority,
-          language: patch.language === undefined ? before.language : patch.language,
-        })
-        const after = (await findConversation(trx, id))!
-        emit([
-          eventOf('conversation.updated', after, context, {
-            changed: Object.keys(patch),
-            tags: after.tags,
-            priority: after.priority,
-          }),
-        ])
-        return after
-      }),
-    addNote: (id, text, context) =>
-      act(id, context, async (trx, before, emit) => {
-        if (text.trim() === '' || text.length > NOTE_MAX) {
-          throw new ThroughlineError('TL_COMMAND_INVALID', `a note has 1 to ${NOTE_MAX} characters`, {
-            details: { path: '/text' },
-          })
-        }
-        const messageId = deps.ids()
-        await insertNote(trx, {
-          id: messageId,
-          conversation: id,
-          text: text.replaceAll('\0', '\ufffd'),
-          author: context.actor,
-        })
-        emit([
-          eventOf('note.added', { ...before, version: before.version + 1 }, context, {
-            messageId,
-            text: text.slice(0, 1000),
-          }),
-        ])
-        return { messageId }
-      }),
-    async join(from, into, context) {
-      if (from === into) throw new ThroughlineError('TL_COMMAND_INVALID', 'a conversation cannot be joined into itself')
-      const result = await db.transaction().execute(async (trx) => {
-        const rows = new Map<string, ConversationView>()
-        for (const id of [from, into].sort()) rows.set(id, await lockOne(trx, id))
-        const [source, target] = [rows.get(from)!, rows.get(into)!]
-        checkVersion(target, context)
-        if (source.contact !== target.contact) {
-          throw new ThroughlineError(
-            'TL_COMMAND_CONFLICT',
-            'the two conversations belong to two contacts; join the contacts first if they are one person',
-          )
-        }
-        const events = [...(await deps.joinWork(trx, from, into, context))]
-        await moveConversation(trx, from, into)
-        const after = (await findConversation(trx, into))!
-        events.push(eventOf('conversation.joined', after, context, { from, into }))
-        await deps.events.append(trx, events)
-        await context.within?.(trx, after)
-        return after
-      })
-      deps.events.poke()
-      deps.wake()
-      return result
-    },
-    split: (id, messageIds, context) =>
-      act(id, context, async (trx, before, emit) => {
-        const ids = [...new Set(messageIds)].filter((one) => uuid.test(one))
-        if (ids.length === 0)
-          throw new ThroughlineError('TL_COMMAND_INVALID', 'name the messages to split off', {
-            details: { path: '/messageIds' },
-          })
-        const created = deps.ids()
-        const moved = await splitConversation(trx, { from: id, id: created, messages: ids })
-        if (moved !== ids.length) {
-          throw new ThroughlineError(
-            'TL_COMMAND_NOT_FOUND',
-            'not all of these messages are in this conversation; nothing was moved',
-          )
-        }
-        const after = (await findConversation(trx, created))!
-        emit([
-          eventOf('conversation.created', after, context, { splitFrom: id }),
-          eventOf('conversation.split', { ...before, version: before.version + 1 }, context, {
-            into: created,
-            messages: moved,
-          }),
-        ])
-        return after
-      }),
-    async wakeSnoozed() {
-      const woken = await db.transaction().execute(async (trx) => {
-        const rows = await wakeSnoozed(trx)
-        await deps.events.append(
-          trx,
-          rows.map((row) =>
-            eventOf(
-              'conversation.updated',
-              row,
-              { actor: { kind: 'system', id: null } },
-              { status: 'open', from: 'snoozed' },
-            ),
-          ),
-        )
-        return rows.length
-      })
-      if (woken > 0) deps.events.poke()
-      return woken
-    },
+    setStatus: (id, to, context) => waking(changeStatus(deps, id, to, context)),
+    update: (id, patch, context) => updateFields(deps, id, patch, context),
+    addNote: (id, text, context) => addNote(deps, id, text, context),
+    join: (from, into, context) => waking(joinConversations(deps, from, into, context)),
+    split: (id, messageIds, context) => splitOff(deps, id, messageIds, context),
+    wakeSnoozed: () => wakeAll(deps),
   }
   return Object.freeze(service)
 }
 
-async function lockOne(trx: Transaction<Tables>, id: string): Promise<ConversationView> {
-  const row = uuid.test(id) ? await lockConversation(trx, id) : null
-  if (row === null) throw new ThroughlineError('TL_COMMAND_NOT_FOUND', 'there is no such conversation')
-  if (row.status === 'joined') {
-    throw new ThroughlineError('TL_COMMAND_CONFLICT', 'this conversation was joined into another; act on that one', {
-      details: { joinedInto: row.joinedInto },
+function updateFields(
+  deps: ConversationDeps,
+  id: string,
+  patch: Parameters<ConversationService['update']>[1],
+  context: ActContext,
+): Promise<ConversationView> {
+  return actOn(deps, id, context, async (trx, before, emit) => {
+    const language = patch.language === undefined ? before.language : patch.language
+    await setFields(trx, id, {
+      subject: patch.subject === undefined ? before.subject : cleanText(patch.subject).slice(0, 500),
+      tags: patch.tags === undefined ? before.tags : [...new Set(patch.tags.map(cleanText))],
+      priority: patch.priority ?? before.priority,
+      language: language === null ? null : cleanText(language),
     })
-  }
-  return row
-}
-
-function checkVersion(row: ConversationView, context: ActContext): void {
-  if (context.ifVersion === undefined || context.ifVersion === row.version) return
-  throw new ThroughlineError('TL_COMMAND_CONFLICT', 'the conversation has changed meanwhile', {
-    details: { current: row.version },
+    const after = await readBack(trx, id)
+    const { tags, priority } = after
+    emit(eventOf('conversation.updated', after, context, { changed: Object.keys(patch), tags, priority }))
+    return after
   })
 }
 
-function eventOf(
-  type: NewEvent['type'],
-  row: { readonly id: string; readonly contact: string; readonly version: number },
+/** A note is not said to anybody: it moves neither the reply window nor the order of the list. */
+async function addNote(
+  deps: ConversationDeps,
+  id: string,
+  text: string,
   context: ActContext,
-  data: Readonly<Record<string, unknown>>,
-): NewEvent {
-  return {
-    type,
-    conversation: row.id,
-    contact: row.contact,
-    actor: context.actor,
-    cause: context.cause ?? null,
-    data: { ...data, version: row.version },
+): Promise<{ readonly messageId: string }> {
+  const note = cleanText(text)
+  if (note.trim() === '' || note.length > NOTE_MAX) {
+    throw new ThroughlineError('TL_COMMAND_INVALID', `a note has 1 to ${NOTE_MAX} characters`, {
+      details: { path: '/text' },
+    })
   }
-}
-
-function messageView(row: MessageRow, fileUrl: ConversationDeps['fileUrl']): MessageView {
-  const { authorKind, authorId, authorName, attachments, losses, ...rest } = row
-  return {
-    ...rest,
-    author: { kind: authorKind, id: authorId, name: authorName },
-    losses: losses ?? [],
-    attachments: attachments.map(({ fileKey, ...one }) => ({
-      ...one,
-      url: fileKey === null ? null : fileUrl(fileKey, one.name ?? undefined),
-    })),
-  }
+  return actOn(deps, id, context, async (trx, before, emit) => {
+    const messageId = deps.ids()
+    const { kind, id: author } = context.actor
+    // The timeline knows no plugins as authors: what one writes is the system's.
+    await insertNote(trx, {
+      id: messageId,
+      conversation: id,
+      text: note,
+      author: { kind: kind === 'plugin' ? 'system' : kind, id: author },
+    })
+    const after = { ...before, version: before.version + 1 }
+    emit(eventOf('note.added', after, context, { messageId, text: note.slice(0, QUOTED_IN_EVENT) }))
+    return { messageId }
+  })
 }

@@ -1,6 +1,7 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
 import type { Tables } from '../store/tables.js'
 import type { MessageView } from './contract.js'
+import { placeTime, type Place } from './cursor.js'
 
 /** A message as read; attachments still carry the key of their file instead of a link. */
 export interface MessageRow extends Omit<MessageView, 'author' | 'attachments' | 'losses'> {
@@ -11,6 +12,8 @@ export interface MessageRow extends Omit<MessageView, 'author' | 'attachments' |
   readonly attachments: readonly (Omit<MessageView['attachments'][number], 'url'> & {
     readonly fileKey: string | null
   })[]
+  /** Its time as a cursor holds it. */
+  readonly place: string
 }
 
 const select = sql.raw(`
@@ -18,14 +21,15 @@ const select = sql.raw(`
     m.author_kind as "authorKind", m.author_id as "authorId", coalesce(a.name, k.name) as "authorName",
     case when m.deleted_at is null then m.text else '' end as text,
     case when m.deleted_at is null then m.parts else '[]' end as parts,
-    m.subject, m.reply_to as "replyTo", m.automatic, m.provider_at as "providerAt", m.at, m.late, m.state, m.losses, m.reactions,
-    m.edited_at as "editedAt", m.deleted_at as "deletedAt",
+    case when m.deleted_at is null then m.subject end as subject,
+    m.reply_to as "replyTo", m.automatic, m.provider_at as "providerAt", m.at, m.late, m.state, m.losses, m.reactions,
+    m.edited_at as "editedAt", m.deleted_at as "deletedAt", ${placeTime('m.provider_at')} as place,
     coalesce((select json_agg(json_build_object('id', f.id, 'partIndex', f.part_index, 'state', f.state, 'name', f.name,
         'mime', f.mime, 'size', f.size, 'fileKey', f.file_key, 'reason', f.reason) order by f.part_index)
       from attachment f where f.message_id = m.id and m.deleted_at is null), '[]') as attachments
   from message m
   left join agent a on m.author_kind = 'agent' and a.id = m.author_id
-  left join contact k on m.author_kind = 'customer' and k.id::text = m.author_id`)
+  left join contact k on k.id = case when m.author_kind = 'customer' and m.author_id ~ '^[0-9a-f-]{36}$' then m.author_id::uuid end`)
 
 type Db = Kysely<Tables> | Transaction<Tables>
 
@@ -33,7 +37,7 @@ type Db = Kysely<Tables> | Transaction<Tables>
 export async function readHistory(
   db: Db,
   conversation: string,
-  page: { readonly before: { readonly at: string; readonly id: string } | null; readonly limit: number },
+  page: { readonly before: Place | null; readonly limit: number },
 ): Promise<MessageRow[]> {
   const { rows } = await sql<MessageRow>`
     ${select}

@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely'
 import type { EventReader, StoredEvent } from '../events/contract.js'
 import type { ThreadReader } from '../plugins/contract.js'
 import type { Tables } from '../store/tables.js'
-import { latestOfThread, messagesOfThread, type ThreadRow } from './thread-store.js'
+import { latestOfThread, messagesOfThread, positionsOfThread, type ThreadRow } from './thread-store.js'
 
 export interface ThreadReaderDeps {
   readonly db: Kysely<Tables>
@@ -17,54 +17,96 @@ export interface ThreadReaderDeps {
   ) => Promise<readonly StoredEvent[]>
 }
 
+type Changed = (what: { readonly typing?: boolean }) => void
+
 const PAGE = 50
 const PAGE_MAX = 200
-const shown = ['message.inbound', 'message.queued', 'message.echo']
+/** A message comes up with one of these … */
+const said = ['message.inbound', 'message.queued', 'message.echo']
+/** … and again, with its one id, when its words changed. */
+const shown = [...said, 'message.edited', 'message.deleted']
 
 /**
  * What a channel's own client may see of its own thread: public messages of that channel and thread, nothing else (P11).
  * The cursor is a position of the event log, so reading on from it skips nothing; a message may come twice, with one id.
  */
 export function createThreadReader(deps: ThreadReaderDeps): ThreadReader {
-  const watchers = new Map<string, Set<(what: { readonly typing?: boolean }) => void>>()
-  deps.reader.subscribe((batch) => {
-    for (const watch of new Set(batch.flatMap((event) => event.watch ?? []))) tell(watch, {})
-  })
-  deps.reader.onEphemeral('agent.typing', (data) => {
-    if (typeof data['watch'] === 'string') tell(data['watch'], { typing: data['on'] !== false })
-  })
-  const tell = (watch: string, what: { readonly typing?: boolean }) => {
-    for (const changed of watchers.get(watch) ?? []) changed(what)
+  const { db, reader } = deps
+  const watchers = fanOut(reader)
+
+  /** The newest page, oldest first. */
+  async function latest(channel: string, thread: string, limit: number): Promise<readonly ThreadMessage[]> {
+    // Taken before the read: what is committed in between is read twice rather than never. A message's own position serves
+    // as its cursor only up to there; beyond, an earlier event may still have been invisible to the read.
+    const head = reader.head()
+    const rows = await latestOfThread(db, channel, thread, limit)
+    const positions =
+      rows.length > 0 ? await positionsOfThread(db, `${channel}/${thread}`, said) : new Map<string, number>()
+    return rows.map((row) => view(row, cursorAt(reader, Math.min(positions.get(row.id) ?? head, head))))
+  }
+
+  async function since(
+    channel: string,
+    thread: string,
+    position: number,
+    limit: number,
+  ): Promise<readonly ThreadMessage[]> {
+    for (let after = position; ;) {
+      const events = await deps.readWatched(`${channel}/${thread}`, shown, after, limit)
+      const last = events.at(-1)
+      if (last === undefined) return []
+      const ids = events.map((event) => event.data['messageId']).filter((id) => typeof id === 'string')
+      const rows = new Map((await messagesOfThread(db, channel, thread, [...new Set(ids)])).map((row) => [row.id, row]))
+      const page = events.flatMap((event) => {
+        const row = rows.get(String(event.data['messageId']))
+        return row === undefined ? [] : [view(row, cursorAt(reader, event.position))]
+      })
+      // A page that shows nothing is not the end: callers stop at a short page.
+      if (page.length > 0 || events.length < limit) return page
+      after = last.position
+    }
   }
 
   return {
     async read(channel, thread, options) {
-      const limit = Math.min(Math.max(options.limit ?? PAGE, 1), PAGE_MAX)
-      const after = options.after === undefined ? null : positionOf(options.after)
-      if (after === null) {
-        // Taken before the read: what is committed in between is read twice rather than never.
-        const cursor = String(deps.reader.head())
-        return (await latestOfThread(deps.db, channel, thread, limit)).map((row) => view(row, cursor))
-      }
-      const events = await deps.readWatched(`${channel}/${thread}`, shown, after, limit)
-      const ids = events.flatMap((event) =>
-        typeof event.data['messageId'] === 'string' ? [event.data['messageId']] : [],
-      )
-      if (ids.length === 0) return []
-      const rows = new Map((await messagesOfThread(deps.db, channel, thread, ids)).map((row) => [row.id, row]))
-      return events.flatMap((event) => {
-        const row = rows.get(String(event.data['messageId']))
-        return row === undefined ? [] : [view(row, String(event.position))]
-      })
+      const limit = Math.min(Math.max(Math.trunc(options.limit ?? PAGE), 1), PAGE_MAX)
+      const after = options.after === undefined ? null : positionOf(reader, options.after)
+      // Older than what the log keeps: the newest page is where such a client starts again.
+      if (after === null || (await reader.read(after, 1)) === null) return latest(channel, thread, limit)
+      return since(channel, thread, after, limit)
     },
-    watch(channel, thread, changed) {
-      const key = `${channel}/${thread}`
-      const set = watchers.get(key) ?? new Set()
-      watchers.set(key, set)
-      set.add(changed)
+    watch: (channel, thread, changed) => watchers.add(`${channel}/${thread}`, changed),
+  }
+}
+
+/** One subscription for all threads of the node; events find their watchers in a map. */
+function fanOut(reader: EventReader): { add(watch: string, changed: Changed): () => void } {
+  const byWatch = new Map<string, Set<Changed>>()
+  const tell = (watch: string, what: { readonly typing?: boolean }) => {
+    for (const changed of [...(byWatch.get(watch) ?? [])]) {
+      try {
+        changed(what)
+      } catch {
+        // A plugin's callback: its failure must not keep the others from hearing. The client reads again anyway.
+      }
+    }
+  }
+  reader.subscribe((batch) => {
+    if (byWatch.size === 0) return
+    for (const watch of new Set(batch.map((event) => event.watch))) if (watch !== null) tell(watch, {})
+  })
+  reader.onEphemeral('agent.typing', (data) => {
+    if (typeof data['watch'] === 'string') tell(data['watch'], { typing: data['on'] !== false })
+  })
+  return {
+    add(watch, changed) {
+      // An entry of its own a call: the same function may watch twice and stop once.
+      const entry: Changed = (what) => changed(what)
+      const set = byWatch.get(watch) ?? new Set()
+      byWatch.set(watch, set.add(entry))
       return () => {
-        set.delete(changed)
-        if (set.size === 0) watchers.delete(key)
+        set.delete(entry)
+        if (set.size === 0 && byWatch.get(watch) === set) byWatch.delete(watch)
       }
     },
   }
@@ -76,14 +118,19 @@ function view(row: ThreadRow, cursor: string): ThreadMessage {
     direction: row.direction,
     at: row.at.getTime(),
     author: { kind: row.authorKind, name: row.direction === 'out' ? row.authorName : null },
-    parts: row.deleted ? [] : (row.parts as readonly Part[]),
+    parts: row.parts as readonly Part[],
     externalId: row.externalId,
     cursor,
   }
 }
 
-/** A cursor that is none counts as the beginning of what is kept. */
-function positionOf(cursor: string): number {
-  const position = Number(cursor)
-  return Number.isSafeInteger(position) && position >= 0 ? position : 0
+/** `<position>.<epoch>`: after a restore positions start anew, and a cursor from before means nothing any more. */
+function cursorAt(reader: EventReader, position: number): string {
+  return `${position}.${reader.epoch.slice(0, 8)}`
+}
+
+/** null: not a cursor of this log. */
+function positionOf(reader: EventReader, cursor: string): number | null {
+  const [, position, epoch] = /^(\d{1,15})\.([0-9a-f]{1,8})$/.exec(cursor) ?? []
+  return position !== undefined && epoch === reader.epoch.slice(0, 8) ? Number(position) : null
 }

@@ -9,13 +9,12 @@ export interface ThreadRow {
   readonly authorName: string | null
   readonly parts: unknown
   readonly externalId: string | null
-  readonly deleted: boolean
 }
 
 const columns = sql.raw(`
-  m.id, m.direction, m.provider_at as at, m.author_kind as "authorKind", a.name as "authorName", m.parts,
-  coalesce(m.external_id, (select s.external_id from send s where s.message_id = m.id order by s.seq limit 1)) as "externalId",
-  m.deleted_at is not null as deleted`)
+  m.id, m.direction, m.provider_at as at, m.author_kind as "authorKind", a.name as "authorName", 
+  case when m.deleted_at is null then m.parts else '[]' end as parts,
+  coalesce(m.external_id, (select s.external_id from send s where s.message_id = m.id order by s.seq limit 1)) as "externalId"`)
 
 /** The newest public messages of one thread, oldest first. Whatever conversation they stand in; never another thread. */
 export async function latestOfThread(
@@ -49,4 +48,18 @@ export async function messagesOfThread(
     db,
   )
   return rows
+}
+
+/** Where in the event log messages of a watched thread came up first; the latest thousand events are looked at. */
+export async function positionsOfThread(
+  db: Kysely<Tables>,
+  watch: string,
+  types: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await sql<{ id: string; position: number }>`
+    select e.data ->> 'messageId' as id, min(e.position) as position from (
+      select position, data from event_log where watch = ${watch} and type = any(${types}::text[])
+      order by position desc limit 1000
+    ) e group by 1`.execute(db)
+  return new Map(rows.map((row) => [row.id, row.position]))
 }

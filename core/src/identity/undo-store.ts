@@ -52,7 +52,10 @@ export async function findTorn(trx: Transaction<Tables>, { moved, from, into }: 
   return rows
 }
 
-/** Takes touchpoints with their messages out of a conversation into a new one, so that nobody gets the other's words. */
+/**
+ * Takes touchpoints with their messages out of a conversation into a new one, so that nobody gets the other's
+ * words. Retold are both, from the messages they have now.
+ */
 export async function tearOff(trx: Transaction<Tables>, id: string, torn: Torn): Promise<void> {
   const { conversation, contact, touchpoints } = torn
   await sql`
@@ -71,6 +74,17 @@ export async function tearOff(trx: Transaction<Tables>, id: string, torn: Torn):
     update send s set conversation_id = ${id}::uuid from message m
     where m.conversation_id = ${id}::uuid and s.message_id = m.id`.execute(trx)
   await retellConversations(trx, [id, conversation])
+}
+
+/** Conversations that go back and were joined into one that stays: they lead to where their messages are now. */
+export async function redirectJoined(
+  trx: Transaction<Tables>,
+  join: JoinRow,
+  to: { readonly old: string; readonly now: string },
+): Promise<void> {
+  await sql`
+    update conversation set joined_into = ${to.now}::uuid, version = version + 1
+    where id = any(${join.moved.conversations}::uuid[]) and joined_into = ${to.old}::uuid`.execute(trx)
 }
 
 /** Gives back what the join moved and is still with the survivor; what came later stays there. */
@@ -94,7 +108,9 @@ async function wakeDoubles(trx: Transaction<Tables>, moved: Moved): Promise<void
   if (dormant.length === 0) return
   await sql`
     update identifier set resolves = false
-    where id = any(${dormant.filter((double) => !double.twinResolves).map((double) => double.twin)}::uuid[])`.execute(trx)
+    where id = any(${dormant.filter((double) => !double.twinResolves).map((double) => double.twin)}::uuid[])`.execute(
+    trx,
+  )
   await sql`
     update identifier i set resolves = true
     where i.id = any(${dormant.map((double) => double.id)}::uuid[]) and not exists (

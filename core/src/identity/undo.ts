@@ -5,7 +5,7 @@ import type { Ids } from '../ids.js'
 import type { Tables } from '../store/tables.js'
 import type { Actor } from './contract.js'
 import { lockContactRows } from './identity-write-store.js'
-import { findTorn, joinOf, lockJoin, moveBack, tearOff } from './undo-store.js'
+import { findTorn, joinOf, lockJoin, moveBack, redirectJoined, tearOff } from './undo-store.js'
 
 /**
  * Undoes a join inside the caller's transaction. Locks: the record, both contacts in id order, the survivor's conversations
@@ -37,10 +37,23 @@ export async function undoJoin(
   for (const torn of await findTorn(trx, join)) {
     const id = input.ids()
     await tearOff(trx, id, torn)
+    if (torn.contact === join.from) await redirectJoined(trx, join, { old: torn.conversation, now: id })
     const owner = torn.contact === join.into ? join.from : join.into
     events.push(
-      { type: 'conversation.created', conversation: id, contact: torn.contact, actor, data: { splitFrom: torn.conversation } },
-      { type: 'conversation.split', conversation: torn.conversation, contact: owner, actor, data: { into: id, undoes: joinId } },
+      {
+        type: 'conversation.created',
+        conversation: id,
+        contact: torn.contact,
+        actor,
+        data: { splitFrom: torn.conversation },
+      },
+      {
+        type: 'conversation.split',
+        conversation: torn.conversation,
+        contact: owner,
+        actor,
+        data: { into: id, undoes: joinId },
+      },
     )
   }
   await moveBack(trx, join, actor.id)

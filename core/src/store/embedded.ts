@@ -154,8 +154,7 @@ function createGuard(input: AttachInput, first: Attachment) {
     // Everybody gives up their share before they ask to be alone, so of any number that leave at once one is last.
     const last = await client
       .query(`select pg_advisory_unlock_shared(${USERS_LOCK})`)
-      .then(() => client.query<{ alone: boolean }>(`select pg_try_advisory_lock(${USERS_LOCK}) as alone`))
-      .then(({ rows }) => rows[0]?.alone === true)
+      .then(() => isAlone(client))
       .catch(() => false)
     if (last) {
       const gone = await stopServer(pid, layout)
@@ -169,4 +168,17 @@ function createGuard(input: AttachInput, first: Attachment) {
   let left: Promise<void> | undefined
   watch(first)
   return { pid: () => current.pid, stop: () => (left ??= leave()) }
+}
+
+/**
+ * Asked a few times: the share of an engine that was just killed is only given back when the server has noticed, which on a
+ * busy machine takes a moment. Without the patience such a server would be left running.
+ */
+async function isAlone(client: pg.Client): Promise<boolean> {
+  for (let tries = 0; tries < 5; tries++) {
+    const { rows } = await client.query<{ alone: boolean }>(`select pg_try_advisory_lock(${USERS_LOCK}) as alone`)
+    if (rows[0]?.alone === true) return true
+    await delay(100)
+  }
+  return false
 }

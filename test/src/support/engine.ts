@@ -69,10 +69,14 @@ export async function startEngineProcess(t: TestWithTeardown, options: EngineOpt
     stream.on('data', (chunk: string) => (text += chunk))
   }
   let over = false
+  // A test file that is ended before its teardown must not leave an engine behind.
+  const onExit = (): void => void child.kill('SIGKILL')
+  process.once('exit', onExit)
   const ended = new Promise<Ended>((resolve) => {
     // 'close' comes after the last of its output.
     child.once('close', (code, signal) => {
       over = true
+      process.off('exit', onExit)
       resolve({ code, signal })
     })
   })

@@ -10,16 +10,19 @@ import { withServices } from '../with-services.js'
 export const roles: readonly AgentRole[] = Object.freeze(['agent', 'lead', 'admin', 'auditor', 'integrator'])
 
 export const agent: Command = {
-  usage: 'agent add <id> --email ADDRESS | list | password <id> | code <id> | disable <id> | enable <id>',
+  usage:
+    'agent add <id> --email ADDRESS | list | password <id> | code <id> | disable <id> | enable <id> | connect --code CODE',
   summary: 'Accounts of the people who answer.',
   help: [
     'add       a new account; without --stdin it has no password until `agent password` is used',
     'list      all accounts; --json for machines',
     'password  a new password, made and printed once, or read from standard input with --stdin; ends all sessions',
     'code      a one-time sign-in code, good for 15 minutes',
+    'connect   answer customers from this terminal: --code CODE of the ready block, or --email and the variable',
+    '          THROUGHLINE_PASSWORD; --url of the engine (default http://localhost:8080); --auto-accept takes all offers',
     'disable   ends all sessions and lets nobody in; `enable` takes it back',
   ],
-  actions: ['add', 'list', 'password', 'code', 'disable', 'enable'],
+  actions: ['add', 'list', 'password', 'code', 'disable', 'enable', 'connect'],
   options: {
     name: { type: 'string' },
     email: { type: 'string' },
@@ -27,9 +30,13 @@ export const agent: Command = {
     teams: { type: 'string' },
     stdin: { type: 'boolean' },
     json: { type: 'boolean' },
+    url: { type: 'string' },
+    code: { type: 'string' },
+    'auto-accept': { type: 'boolean' },
   },
   async run(invocation) {
     const action = invocation.positionals[0] ?? ''
+    if (action === 'connect') return connect(invocation)
     const id = action === 'list' ? '' : argument(invocation, 1, 'the id of the agent', `agent ${action} <id>`)
     return withServices(invocation, async ({ accounts }, config) => {
       switch (action) {
@@ -54,6 +61,27 @@ export const agent: Command = {
       return exitCodes.ok
     })
   },
+}
+
+/** Only the public API: no configuration, no database, so it works from any machine. */
+async function connect(invocation: Invocation): Promise<number> {
+  const { agentConnect } = await import('../agent-connect.js')
+  const code = option(invocation, 'code')
+  const email = option(invocation, 'email')
+  const password = invocation.terminal.env['THROUGHLINE_PASSWORD']
+  if (code === null && (email === null || password === undefined)) {
+    throw new UsageError(
+      'give --code CODE (the ready block of `throughline start` shows one), or --email ADDRESS and THROUGHLINE_PASSWORD',
+    )
+  }
+  await agentConnect({
+    url: (option(invocation, 'url') ?? 'http://localhost:8080').replace(/\/$/, ''),
+    credentials: code === null ? { email: email ?? '', password: password ?? '' } : { code },
+    autoAccept: invocation.options['auto-accept'] === true,
+    input: process.stdin,
+    out: (line) => invocation.terminal.out(line),
+  })
+  return exitCodes.ok
 }
 
 async function add(invocation: Invocation, accounts: AgentAccounts, config: Config, id: string): Promise<void> {

@@ -74,6 +74,12 @@ async function show(invocation: Invocation, service: InboxService, config: Confi
   const found = await service.show(id)
   if (found === null) throw notFound(`parked event ${id}`, 'inbox list')
   const { raw, ...rest } = found
+  const { terminal } = invocation
+  if (invocation.options['raw'] === true && raw !== null && terminal.write !== undefined) {
+    // Latin-1 keeps every byte what it is, so that only the secrets change.
+    terminal.write(Buffer.from(redact(raw.toString('latin1'), config.secrets), 'latin1'))
+    return exitCodes.ok
+  }
   const body = raw === null ? null : raw.toString('utf8')
   const text = invocation.options['raw'] === true ? (body ?? '') : JSON.stringify({ ...rest, raw: body }, null, 2)
   invocation.terminal.out(redact(text, config.secrets))
