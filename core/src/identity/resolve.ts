@@ -129,7 +129,8 @@ export class IdentityResolver {
         bySender.set(sender, {
           contact: group.contact!,
           isNew: group.isNew,
-          verified: sender.keys.some((key) => strength(key) >= 2 && key.assurance === 'verified'),
+          // A network's word for a name of its own (an anonymous visitor's id) says nothing about who it is.
+          verified: sender.keys.some((key) => key.assurance === 'verified' && strength(key) >= 3),
         })
       }
     }

@@ -192,3 +192,20 @@ test('two drains on one database never apply a row twice and keep every lane in 
       row.thread,
     )
 })
+
+test('rules learn that a contact is verified from an identifier the network vouches for, not from its own visitor id', async (t) => {
+  const store = await withDatabase(t)
+  const one = await pipeline(store)
+  t.teardown(() => one.stop())
+  const phone = { kind: 'phone', value: '+15550003333' }
+  await one.accept('chat', [message('anonymous', 'hello')])
+  await one.accept('wa', [message('known', 'hello', { sender: { id: 'known', identifiers: [phone] } })])
+  await one.drained()
+  const { rows } = await store.pool.query(
+    "select facts -> 'channel' ->> 'id' as channel, facts -> 'contact' -> 'verified' as verified from routing_decision order by 1",
+  )
+  t.strictSame(rows, [
+    { channel: 'chat', verified: false },
+    { channel: 'wa', verified: true },
+  ])
+})
