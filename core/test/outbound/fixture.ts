@@ -68,10 +68,16 @@ export interface TestNode {
   readonly logged: object[]
 }
 
+interface ChannelOptions {
+  readonly network: Network
+  readonly capabilities?: Capabilities
+  readonly endpoints?: boolean
+  /** Not running from the start: nothing is taken before the test says so. */
+  readonly down?: boolean
+}
+
 interface NodeOptions {
-  readonly channels?: Readonly<
-    Record<string, { readonly network: Network; readonly capabilities?: Capabilities; readonly endpoints?: boolean }>
-  >
+  readonly channels?: Readonly<Record<string, ChannelOptions>>
   readonly limits?: Partial<DeliverLimits>
   readonly monotonic?: () => number
 }
@@ -142,7 +148,7 @@ async function insertEvents(trx: Transaction<Tables>, events: readonly NewEvent[
 
 function fakeChannel(
   id: string,
-  options: { readonly network: Network; readonly capabilities?: Capabilities; readonly endpoints?: boolean },
+  options: ChannelOptions,
   changed: readonly ((status: InstanceStatus, previous: InstanceState) => void)[],
 ): FakeChannel {
   const { network, capabilities = textChannel } = options
@@ -151,7 +157,7 @@ function fakeChannel(
     send: (part, control) => network.send(part, control),
     ...(options.endpoints ? { endpoints: {} } : {}),
   }
-  let live = true
+  let live = options.down !== true
   const status = (): InstanceStatus => ({
     id,
     kind: 'channel',

@@ -204,10 +204,9 @@ test('the preview tells what would be lost and writes nothing', async (t) => {
 test('what has not left can be taken back; what failed can be tried again; neither twice', async (t) => {
   const store = await withDatabase(t)
   const network = new Network()
-  const { outbound, channels } = startNode(t, store, { channels: { chat: { network } } })
+  const { outbound, channels } = startNode(t, store, { channels: { chat: { network, down: true } } })
   const where = await seed(store)
   const actor = { kind: 'agent', id: 'ada' } as const
-  channels.get('chat')?.setLive(false)
   const taken = await outbound.queue(say(where, 'oops'))
   const kept = await outbound.queue(say(where, 'kept'))
   await outbound.cancel(taken.messageId, actor, 'cmd-2')
