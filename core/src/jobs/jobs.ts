@@ -84,7 +84,7 @@ export function createJobs(deps: JobsDeps): JobSystem {
       if (started) return
       started = true
       await nodes.start()
-      if (!works) return
+      if (!works || stopping.signal.aborted) return
       for (const begin of waiting) begin()
       // Connections of its own: one listens for ever, and a busy engine must not keep jobs from being completed.
       const pool = createPool({ url, log, size: concurrency + 2 })

@@ -62,10 +62,15 @@ export function createRunner(deps: RunnerDeps): SupervisedRunner {
       })
       current = runner
       started()
+      // A stop that came while the pool was being made found no runner to end: without this the pool would stay, and
+      // look for its database for ever.
+      if (stopping.signal.aborted) return await runner.stop().catch(() => undefined)
       const ended = runner.promise.catch(() => undefined)
       await Promise.race([ended, failed])
       if (stopping.signal.aborted) return
       await Promise.race([ended, delay(windUpMs, undefined, { ref: false })])
+      // Also one that does not settle must let go of its timers and its listener.
+      void runner.stop().catch(() => undefined)
       throw new Error('the pool stopped unasked')
     } finally {
       current = undefined

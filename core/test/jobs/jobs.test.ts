@@ -115,6 +115,29 @@ test('jobs go on after the database cut every connection in the middle of a job'
   t.ok(done.has(3), 'the runner was replaced and took new work, and nothing stayed locked')
 })
 
+test('a stop that comes at any moment of the start leaves no pool behind', async (t) => {
+  const store = await withDatabase(t)
+  const ran: string[] = []
+  for (let ms = 0; ms < 60; ms += 6) {
+    const jobs = system(store)
+    jobs.task('x', async () => void ran.push('x'))
+    const starting = jobs.start()
+    await delay(ms)
+    await jobs.stop()
+    await starting
+  }
+  await until(async () => {
+    const { rows } = await sql`
+      select 1 from pg_stat_activity
+      where datname = current_database() and query like 'LISTEN "jobs:insert"%'`.execute(store.db)
+    return rows.length === 0
+  })
+  await system(store).addNow([{ task: 'x' }])
+  await delay(300)
+  t.equal(await waiting(store), 1, 'nobody is left who would take a job')
+  t.same(ran, [])
+})
+
 test('a pool that cannot record a finished job is replaced, and the job runs again instead of staying locked', async (t) => {
   const store = await withDatabase(t)
   // The first completion fails the way a cut connection does; sequences do not roll back, so only the first.
