@@ -42,7 +42,7 @@ import { createPluginMetrics } from './plugins/plugin-metrics.js'
 import { ping, readInstallation } from './store/installation-store.js'
 import type { Store } from './store/store.js'
 import { createRouting } from './routing/routing.js'
-import { createRules } from './routing/rules/rules.js'
+import { createLiveRules } from './routing/rules/live-rules.js'
 
 export interface KernelOptions {
   readonly config: Config
@@ -77,6 +77,7 @@ const names = {
   attachments: token<ReturnType<typeof createAttachments>>('attachments'),
   analytics: token<ReturnType<typeof createAnalytics>>('analytics'),
   agents: token<Agents>('agents'),
+  rules: token<{ stop(): Promise<void> }>('rules'),
   http: token<HttpServer>('http'),
 }
 
@@ -131,7 +132,8 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     const channelKind = (id: string) => kinds.get(id) ?? 'messaging'
     const watched = (id: string) => container.get(names.host).channel(id)?.live?.endpoints !== undefined
     const templates = await loadTemplates(config.templatesDir)
-    const rules = createRules({ config, definitions: () => container.get(names.host).definitions(), log })
+    const definitions = () => container.get(names.host).definitions()
+    const rules = createLiveRules({ config, definitions, db, events: sequencer, clock, log })
 
     const ingress = new GroupCommitIngress({
       db,
@@ -341,6 +343,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
       conversations,
       work: routing.work,
       presence: routing.presence,
+      rules,
       inbox,
       ingress,
       reader,
@@ -371,7 +374,12 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     await accounts.syncFromConfig(config.agents)
     await jobs.start()
     await host.start()
-    await rules.reload()
+    container.register(
+      names.rules,
+      () => rules,
+      (service) => service.stop(),
+    )
+    await rules.start()
     await routing.start()
     if (works) {
       drain.start()

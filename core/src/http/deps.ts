@@ -12,6 +12,7 @@ import type { InboxService, Ingress } from '../inbound/contract.js'
 import type { FileSystem } from '../plugins/files.js'
 import type { PluginHost } from '../plugins/contract.js'
 import type { PresenceService, WorkService } from '../routing/contract.js'
+import type { RuleService } from '../routing/rules/rules.js'
 
 /** Everything the routes call. Services only; no route knows a table. */
 export interface HttpDeps {
@@ -25,6 +26,7 @@ export interface HttpDeps {
   readonly conversations: ConversationService
   readonly work: WorkService
   readonly presence: PresenceService
+  readonly rules: Pick<RuleService, 'status'>
   readonly inbox: InboxService
   readonly ingress: Ingress
   readonly reader: EventReader

@@ -12,6 +12,7 @@ import { conversationRoutes } from './routes/conversations.js'
 import { eventRoutes } from './routes/events.js'
 import { fileRoutes } from './routes/files.js'
 import { healthRoutes } from './routes/health.js'
+import { ruleRoutes } from './routes/rules.js'
 import { sessionRoutes } from './routes/sessions.js'
 import { socketRoutes } from './routes/socket.js'
 import { surfaceRoutes } from './routes/surfaces.js'
@@ -72,6 +73,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
   await app.register((scope) => contactRoutes(scope, deps))
   await app.register((scope) => eventRoutes(scope, deps))
   await app.register((scope) => adminRoutes(scope, deps))
+  await app.register((scope) => ruleRoutes(scope, deps))
   await app.register((scope) => healthRoutes(scope, deps))
   await app.register((scope) => fileRoutes(scope, deps))
   await app.register((scope) => socketRoutes(scope, deps))

@@ -28,6 +28,7 @@ import type { ContactTable, IdentifierTable, ContactJoinTable, IdentitySuggestio
 import type { InboxTable, ShardTable, LaneTroubleTable } from './inbound-tables.js'
 import type { InstallationTable, NodeTable, LeaseTable } from './installation-tables.js'
 import type { SendTable, EarlyReceiptTable, ChannelLimitTable } from './outbound-tables.js'
+import type { RuleVersionTable } from './rule-tables.js'
 import type { QueueTable, WorkItemTable, OfferTable, RoutingDecisionTable } from './work-tables.js'
 
 /**
@@ -66,6 +67,7 @@ export interface Tables {
   work_item: WorkItemTable
   offer: OfferTable
   routing_decision: RoutingDecisionTable
+  rule_version: RuleVersionTable
   outbox: OutboxTable
   event_log: EventLogTable
   event_head: EventHeadTable

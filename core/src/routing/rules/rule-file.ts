@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
 import type { PluginDef } from '@throughline/plugin-sdk'
 import type { ConfigProblem } from '../../config/contract.js'
 import type { RuleFileKind, RuleResult } from '../contract.js'
 import { factSchemas } from '../fact-schema.js'
+import { digestOf, textOf } from './rule-text.js'
 import { parseJson, type JsonSource } from './json-source.js'
 import { lintFile, type FileShape } from './lint-file.js'
 import type { KnownNames } from './lint-then.js'
@@ -38,25 +37,14 @@ export interface RefusedRuleFile {
   readonly problems: readonly ConfigProblem[]
 }
 
-const MAX_BYTES = 1_048_576
-
 /** null: there is no such file. A file that cannot be used is refused with everything that is wrong with it. */
 export async function loadRuleFile(
   path: string,
   kind: RuleFileKind,
   context: RuleFileContext,
 ): Promise<LoadedRuleFile | RefusedRuleFile | null> {
-  let text: string
-  try {
-    if ((await stat(path)).size > MAX_BYTES)
-      return refuse(path, 'the file is larger than 1 MiB', 'Move lists of customers into your own systems.')
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    const { code } = error as { code?: string }
-    if (code === 'ENOENT') return null
-    return refuse(path, `the file cannot be read (${code ?? 'unknown reason'})`, 'Check the permissions of the file.')
-  }
-  return readRuleFile(text, path, kind, context)
+  const text = await textOf(path)
+  return typeof text === 'string' ? readRuleFile(text, path, kind, context) : text
 }
 
 /** The same from a text, for drafts and for the built-in rules. */
@@ -87,12 +75,13 @@ function buildRuleFile(
   const evaluate = createEvaluator({ shape, kind, operators, onFailure: context.onFailure })
   runFileTests({ shape, facts, report, evaluate: createEvaluator({ shape, kind, operators, onFailure: undefined }) })
   if (report.failed) return { ok: false, problems: report.problems }
-  const digest = createHash('sha256').update(text).digest('hex').slice(0, 16)
-  return Object.freeze({ ok: true, version: shape.version, digest, evaluate, problems: report.problems })
-}
-
-function refuse(file: string, message: string, remedy: string): RefusedRuleFile {
-  return { ok: false, problems: [problem({ file, line: 1, column: 1 }, message, remedy)] }
+  return Object.freeze({
+    ok: true,
+    version: shape.version,
+    digest: digestOf(text),
+    evaluate,
+    problems: report.problems,
+  })
 }
 
 function problem(position: ConfigProblem['position'], message: string, remedy: string): ConfigProblem {

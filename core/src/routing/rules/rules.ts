@@ -3,15 +3,24 @@ import type { PluginDef } from '@throughline/plugin-sdk'
 import type { CheckSource, Config, ConfigProblem } from '../../config/contract.js'
 import type { RuleFileKind, RuleResult, Rules } from '../contract.js'
 import { builtInContinuity } from './built-in.js'
-import { loadRuleFile, readRuleFile, type LoadedRuleFile, type RuleFileContext } from './rule-file.js'
+import { LiveFile, type RuleFileStatus, type RuleNews } from './live-file.js'
+import { loadRuleFile, readRuleFile, type RuleFileContext } from './rule-file.js'
+import type { RuleVersions } from './version-store.js'
 
 export interface RuleService extends Rules {
-  /** Reads all files again. What is refused changes nothing: the last good version goes on. Answers every finding. */
-  reload(): Promise<readonly ConfigProblem[]>
+  /**
+   * Reads all files again. What is refused changes nothing: the last good version goes on. Answers every finding. With
+   * `anew` also files that have not changed: plugins have.
+   */
+  reload(options?: { readonly anew?: boolean }): Promise<readonly ConfigProblem[]>
   /** Calls back when a rule fails while running; it counted as not matching. */
   onFailure(listener: FailureListener): void
   /** Version in force by file; null: none, the default takes over. */
   version(file: RuleFileKind): string | null
+  /** What is in force, and what is wrong with the files. */
+  status(): readonly RuleFileStatus[]
+  /** The files that are read, for a watcher. */
+  readonly paths: readonly string[]
 }
 
 type FailureListener = NonNullable<RuleFileContext['onFailure']>
@@ -21,15 +30,20 @@ export interface RuleServiceDeps {
   /** Plugins whose rule operators and facts may be used. */
   readonly definitions: () => readonly PluginDef[]
   readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void }
+  /** Where good versions are remembered; absent: nowhere, as for commands. */
+  readonly versions?: RuleVersions
+  readonly news?: (news: RuleNews) => void
+  readonly clock?: { now(): number }
 }
 
-const FILES: readonly RuleFileKind[] = ['routing', 'continuity']
+export const ruleFileKinds: readonly RuleFileKind[] = ['routing', 'continuity']
 
-function pathOf(config: Config, file: RuleFileKind): string {
+export function rulePath(config: Config, file: RuleFileKind): string {
   return join(config.rulesDir, `${file}.json`)
 }
 
-function contextOf(config: Config, definitions: readonly PluginDef[]): RuleFileContext {
+/** The names of the configuration that rules may use. */
+export function ruleContext(config: Config, definitions: readonly PluginDef[]): RuleFileContext {
   return {
     queues: new Map(config.queues.map((queue) => [queue.id, queue.overflow])),
     skills: config.skills,
@@ -40,52 +54,58 @@ function contextOf(config: Config, definitions: readonly PluginDef[]): RuleFileC
 
 /**
  * The rule files; `reload` reads them for the first time, once the plugins' definitions are known. A file that is refused
- * or absent never stops the engine: the built-in floor answers.
+ * or absent never stops the engine: the last good version, or the built-in floor, answers.
  */
 export function createRules(deps: RuleServiceDeps): RuleService {
-  const live = new Map<RuleFileKind, LoadedRuleFile>()
+  const { config, log } = deps
   const listeners: FailureListener[] = []
-  const tell: FailureListener = (failure) => {
-    for (const listener of listeners) listener(failure)
-  }
-  const floor = readRuleFile(JSON.stringify(builtInContinuity), 'built-in', 'continuity', contextOf(deps.config, []))
+  const files = new Map(ruleFileKinds.map((kind) => [kind, liveFile(kind)]))
+  const floor = readRuleFile(JSON.stringify(builtInContinuity), 'built-in', 'continuity', ruleContext(config, []))
   if (!floor.ok) throw new Error('the built-in continuity rules are not valid')
 
-  const reload = async (): Promise<readonly ConfigProblem[]> => {
-    const context = { ...contextOf(deps.config, deps.definitions()), onFailure: tell }
-    const findings: ConfigProblem[] = []
-    for (const kind of FILES) {
-      const loaded = await loadRuleFile(pathOf(deps.config, kind), kind, context)
-      if (loaded === null) {
-        live.delete(kind)
-        continue
-      }
-      findings.push(...loaded.problems)
-      if (loaded.ok) live.set(kind, loaded)
-      else
-        deps.log.warn(
-          { file: kind, problems: loaded.problems.length, version: live.get(kind)?.version ?? null },
-          'rule file refused, the last good version goes on',
-        )
-    }
-    return findings
+  function liveFile(kind: RuleFileKind): LiveFile {
+    const path = rulePath(config, kind)
+    const file = new LiveFile({
+      kind,
+      path,
+      read: (text) => readRuleFile(text, path, kind, { ...ruleContext(config, deps.definitions()), onFailure }),
+      versions: deps.versions ?? null,
+      news: deps.news ?? warnOnly,
+      warn: (fields, message) => log.warn(fields, message),
+      now: () => (deps.clock ?? Date).now(),
+    })
+    return file
+  }
+  function warnOnly(news: RuleNews): void {
+    if (news.type !== 'rules.refused') return
+    const fields = { file: news.file, problems: news.problems.length, version: news.inForce }
+    log.warn(fields, 'rule file refused, the last good version goes on')
+  }
+  function onFailure(failure: Parameters<FailureListener>[0]): void {
+    for (const listener of listeners) listener(failure)
+    files.get(failure.file)?.failed(failure.version)
   }
   return Object.freeze({
-    reload,
-    onFailure: (listener: FailureListener) => void listeners.push(listener),
-    version: (file: RuleFileKind) => live.get(file)?.version ?? null,
-    evaluate: (file: RuleFileKind, facts: Readonly<Record<string, unknown>>): RuleResult | null => {
-      const result = live.get(file)?.evaluate(facts) ?? null
+    paths: ruleFileKinds.map((kind) => rulePath(config, kind)),
+    reload: async ({ anew = false } = {}) => {
+      const found = await Promise.all([...files.values()].map((file) => file.look(anew)))
+      return found.flat()
+    },
+    onFailure: (listener) => void listeners.push(listener),
+    version: (file) => files.get(file)?.live?.version ?? null,
+    status: () => [...files.values()].map((file) => file.status()),
+    evaluate: (file, facts): RuleResult | null => {
+      const result = files.get(file)?.live?.evaluate(facts) ?? null
       return result ?? (file === 'continuity' ? floor.evaluate(facts) : null)
     },
-  })
+  } satisfies RuleService)
 }
 
 /** For `throughline check`. */
 export function ruleFileCheck(definitions: () => readonly PluginDef[]): CheckSource {
   return async (config) => {
-    const context = contextOf(config, definitions())
-    const loaded = await Promise.all(FILES.map((kind) => loadRuleFile(pathOf(config, kind), kind, context)))
+    const context = ruleContext(config, definitions())
+    const loaded = await Promise.all(ruleFileKinds.map((kind) => loadRuleFile(rulePath(config, kind), kind, context)))
     return loaded.flatMap((file) => file?.problems ?? [])
   }
 }
