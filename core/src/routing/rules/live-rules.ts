@@ -1,7 +1,7 @@
 import type { PluginDef } from '@throughline/plugin-sdk'
 import type { Kysely } from 'kysely'
 import type { Config } from '../../config/contract.js'
-import { watchFiles, type FileWatch, type WatchFilesDeps } from '../../config/watch-files.js'
+import { watchFiles, type FileWatch, type WatchFilesDeps } from './watch-files.js'
 import type { EventWriter } from '../../events/contract.js'
 import type { Tables } from '../../store/tables.js'
 import { createRuleNews, type RuleNewsDeps } from './rule-news.js'
