@@ -8,6 +8,7 @@ import type { Command, CommandContext, CommandDeps } from './command.js'
 import { conversationCommands } from './commands/conversations.js'
 import { identityCommands } from './commands/identity.js'
 import { messageCommands } from './commands/messages.js'
+import { supervisionCommands } from './commands/supervision.js'
 import { workCommands } from './commands/work.js'
 import type { Principal } from './contract.js'
 import { findResult, insertResult } from './dedupe-store.js'
@@ -15,7 +16,9 @@ import { may } from './scopes.js'
 
 /** Every command of agent.v1 by its type. A Map: a type off the wire is only ever looked up, never used as a name. */
 export const commands: ReadonlyMap<string, Command> = new Map(
-  [...workCommands, ...conversationCommands, ...messageCommands, ...identityCommands].map((one) => [one.type, one]),
+  [...workCommands, ...supervisionCommands, ...conversationCommands, ...messageCommands, ...identityCommands].map(
+    (one) => [one.type, one],
+  ),
 )
 
 const ajv = new Ajv({ allErrors: false, useDefaults: true, strict: true, allowUnionTypes: true })

@@ -10,7 +10,9 @@ import type {
   InstanceConfig,
   NodeRole,
   QueueConfig,
+  StatusConfig,
   SurfaceConfig,
+  WorkforceConfig,
 } from './contract.js'
 import { dottedPath, joinPointer } from './pointer.js'
 import type { InstanceSection } from './problem.js'
@@ -38,7 +40,9 @@ interface RootData {
   readonly defaultQueue?: string
   readonly skills: readonly string[]
   readonly queues: Readonly<Record<string, Omit<QueueConfig, 'id' | 'name'> & { name?: string }>>
-  readonly teams: Readonly<Record<string, { name?: string }>>
+  readonly teams: Readonly<Record<string, { name?: string; calendar?: string | null }>>
+  readonly statuses: Readonly<Record<string, Omit<StatusConfig, 'id' | 'name'> & { name?: string }>>
+  readonly workforce: WorkforceConfig
   readonly agents: Readonly<Record<string, Omit<AgentConfig, 'id' | 'name'> & { name?: string; role: AgentRole }>>
   readonly calendars: Readonly<Record<string, Omit<CalendarConfig, 'id'>>>
 }
@@ -79,10 +83,16 @@ export function buildConfig(input: BuildInput): Config {
     ],
     queues,
     defaultQueue: root.defaultQueue ?? queues[0]?.id ?? fallbackQueue.id,
-    teams: Object.entries(root.teams).map(([id, team]) => ({ id, name: team.name ?? id })),
+    teams: Object.entries(root.teams).map(([id, team]) => ({
+      id,
+      name: team.name ?? id,
+      calendar: team.calendar ?? null,
+    })),
     skills: root.skills,
     agents: Object.entries(root.agents).map(([id, agent]) => ({ ...agent, id, name: agent.name ?? id })),
     calendars: Object.entries(root.calendars).map(([id, calendar]) => ({ ...calendar, id })),
+    statuses: Object.entries(root.statuses).map(([id, status]) => ({ ...status, id, name: status.name ?? id })),
+    workforce: root.workforce,
     rulesDir: join(folder, 'rules'),
     templatesDir: join(folder, 'templates'),
     secrets: input.secrets,

@@ -18,23 +18,32 @@ interface Window {
 /** Checks calendars and every time zone of the file. `now` decides which changes of clocks lie ahead. */
 export function checkCalendars(data: unknown, now: number, report: Report): void {
   for (const [id, agent] of entriesOf(member(data, 'agents'))) {
-    checkZone(member(agent, 'timeZone'), `${joinPointer('/agents', id)}/timeZone`, report)
+    const at = joinPointer('/agents', id)
+    const zone = checkZone(member(agent, 'timeZone'), `${at}/timeZone`, report)
+    if (member(agent, 'schedule') !== undefined) {
+      checkHours(member(agent, 'schedule'), `${at}/schedule`, `the schedule of "${id}"`, zone, now, report)
+    }
   }
   for (const [id, calendar] of entriesOf(member(data, 'calendars'))) {
     const at = joinPointer('/calendars', id)
     const zone = checkZone(member(calendar, 'timeZone'), `${at}/timeZone`, report)
-    const weekly = days.map((day) => windowsOf(member(member(calendar, 'weekly'), day), `${at}/weekly/${day}`))
-    const overrides = entriesOf(member(calendar, 'overrides')).map(([date, list]) =>
-      windowsOf(list, joinPointer(`${at}/overrides`, date)),
-    )
-    for (const list of [...weekly, ...overrides]) checkOverlap(list, report)
-    checkNights(weekly, report)
-    if (![...weekly, ...overrides].some((list) => list.length > 0) && hasNoUnreadableWindow(calendar)) {
-      const remedy = 'Add windows under `weekly`, such as mon: ["09:00-17:00"].'
-      report('error', 'TL_CONFIG_CALENDAR_NEVER_OPEN', at, `calendar "${id}" is never open`, remedy)
-    }
-    if (zone !== null) checkGaps(weekly, zone, now, report)
+    checkHours(calendar, at, `calendar "${id}"`, zone, now, report)
   }
+}
+
+/** Windows of a calendar or of an agent's schedule. */
+function checkHours(hours: unknown, at: string, what: string, zone: string | null, now: number, report: Report): void {
+  const weekly = days.map((day) => windowsOf(member(member(hours, 'weekly'), day), `${at}/weekly/${day}`))
+  const overrides = entriesOf(member(hours, 'overrides')).map(([date, list]) =>
+    windowsOf(list, joinPointer(`${at}/overrides`, date)),
+  )
+  for (const list of [...weekly, ...overrides]) checkOverlap(list, report)
+  checkNights(weekly, report)
+  if (![...weekly, ...overrides].some((list) => list.length > 0) && hasNoUnreadableWindow(hours)) {
+    const remedy = 'Add windows under `weekly`, such as mon: ["09:00-17:00"].'
+    report('error', 'TL_CONFIG_CALENDAR_NEVER_OPEN', at, `${what} is never open`, remedy)
+  }
+  if (zone !== null) checkGaps(weekly, zone, now, report)
 }
 
 function checkZone(value: unknown, pointer: string, report: Report): string | null {

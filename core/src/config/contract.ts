@@ -71,6 +71,27 @@ export interface AgentConfig {
   readonly capacity: number
   readonly perChannel: Readonly<Record<string, number>>
   readonly timeZone: string
+  /** Working hours in the agent's time zone; null or absent: no schedule, works whenever online. */
+  readonly schedule?: ScheduleConfig | null
+}
+
+/** Windows as in a calendar; the time zone is the agent's. */
+export type ScheduleConfig = Pick<CalendarConfig, 'weekly' | 'holidays' | 'overrides'>
+
+/** An administrator's name for one of the unified statuses. */
+export interface StatusConfig {
+  readonly id: string
+  readonly name: string
+  readonly means: 'online' | 'busy' | 'away' | 'wrap' | 'offline'
+}
+
+export interface WorkforceConfig {
+  /** Minutes before the end of a shift in which an agent gets only what is likely to be done in time. */
+  readonly shiftEndMinutes: number
+  /** What becomes of messages and e-mails in hand when the shift ends. */
+  readonly atShiftEnd: 'keep' | 'requeue'
+  /** Minutes after an absent agent's next opening until their messages and e-mails go to others. */
+  readonly ownerGraceMinutes: number
 }
 
 export type AgentRole = 'agent' | 'lead' | 'admin' | 'auditor' | 'integrator'
@@ -78,6 +99,8 @@ export type AgentRole = 'agent' | 'lead' | 'admin' | 'auditor' | 'integrator'
 export interface TeamConfig {
   readonly id: string
   readonly name: string
+  /** Opening hours of the team; a queue is closed when all its teams are. */
+  readonly calendar?: string | null
 }
 
 export interface CalendarConfig {
@@ -125,6 +148,9 @@ export interface Config {
   readonly skills: readonly string[]
   readonly agents: readonly AgentConfig[]
   readonly calendars: readonly CalendarConfig[]
+  /** Absent only in tests. */
+  readonly statuses?: readonly StatusConfig[]
+  readonly workforce?: WorkforceConfig
   /** Folders beside the configuration file, absolute. */
   readonly rulesDir: string
   readonly templatesDir: string

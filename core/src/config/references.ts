@@ -20,6 +20,7 @@ export const reservedMounts = Object.freeze(['v1', 'channels', 'health', 'metric
 /** Checks of the whole that a schema cannot express. The data may be malformed: every access is careful. */
 export function checkReferences(data: unknown, report: Report): void {
   checkQueues(data, report)
+  checkTeams(data, report)
   checkAgents(data, report)
   checkSkillsUsed(data, report)
   checkInstanceIds(data, report)
@@ -81,6 +82,15 @@ function checkQueues(data: unknown, report: Report): void {
   const chosen = textOf(member(data, 'defaultQueue'))
   if (chosen !== null && chosen !== '' && !ids.includes(chosen)) {
     unknownName(report, '/defaultQueue', 'queue', chosen, ids)
+  }
+}
+
+function checkTeams(data: unknown, report: Report): void {
+  const calendars = names(data, 'calendars')
+  for (const [id, team] of entriesOf(member(data, 'teams'))) {
+    const calendar = textOf(member(team, 'calendar'))
+    if (calendar === null || calendars.includes(calendar)) continue
+    unknownName(report, `${joinPointer('/teams', id)}/calendar`, 'calendar', calendar, calendars)
   }
 }
 

@@ -1,6 +1,6 @@
 import { instanceSections } from './problem.js'
 import { group, map, names, type SchemaNode } from './schema-node.js'
-import { agent, calendar, channelKinds, queue } from './work-schema.js'
+import { agent, calendar, channelKinds, queue, status, team, workforce } from './work-schema.js'
 
 export type { SchemaNode } from './schema-node.js'
 
@@ -160,7 +160,7 @@ export const rootSchema: SchemaNode = Object.freeze({
       minLength: 1,
       description: 'Where a conversation waits when no rule says otherwise; the first queue when absent.',
     },
-    teams: map('Groups of agents.', group('A group of agents.', { name: { type: 'string', minLength: 1 } })),
+    teams: map('Groups of agents.', team),
     skills: {
       ...names('What agents can be asked for.'),
       items: {
@@ -171,5 +171,7 @@ export const rootSchema: SchemaNode = Object.freeze({
     },
     agents: map('People who answer. More can be added with `throughline agent add`.', agent),
     calendars: map('Opening hours for queues and SLA clocks.', calendar),
+    statuses: map('Names of your own for what agents say about themselves.', status),
+    workforce,
   },
 })

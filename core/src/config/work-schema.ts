@@ -13,6 +13,14 @@ const windows: SchemaNode = {
   },
 }
 const date: SchemaNode = { type: 'string', format: 'date', hint: 'Write a date as "2026-12-24".' }
+const hours: Readonly<Record<string, SchemaNode>> = {
+  weekly: {
+    ...group('Windows of each day of the week.', {}),
+    properties: Object.fromEntries(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'].map((day) => [day, windows])),
+  },
+  holidays: { type: 'array', default: [], uniqueItems: true, items: date, description: 'Closed the whole day.' },
+  overrides: map('Windows of single dates instead of the weekly ones; [] = closed.', windows, date),
+}
 const skillLevels = (description: string): SchemaNode => ({
   type: 'object',
   description,
@@ -66,18 +74,57 @@ export const agent: SchemaNode = {
       properties: Object.fromEntries(channelKinds.map((kind) => [kind, { type: 'integer', minimum: 0 }])),
     },
     timeZone: { type: 'string', default: 'UTC', description: 'IANA name, such as Europe/Berlin.' },
+    schedule: {
+      type: 'object',
+      description: "Working hours in the agent's time zone; absent: works whenever online.",
+      additionalProperties: false,
+      properties: hours,
+      required: ['weekly'],
+    },
   }),
   required: ['email'],
 }
+export const team: SchemaNode = group('A group of agents.', {
+  name: { type: 'string', minLength: 1 },
+  calendar: { type: ['string', 'null'], default: null, description: 'Opening hours; absent: always open.' },
+})
+export const status: SchemaNode = {
+  ...group('A status agents can choose, by your own name.', {
+    name: { type: 'string', minLength: 1, description: 'Shown to agents; the id when absent.' },
+    means: {
+      type: 'string',
+      enum: ['online', 'busy', 'away', 'wrap', 'offline'],
+      description: 'busy: no calls and chats, everything else; wrap: nothing new, at work; away, offline: nothing.',
+    },
+  }),
+  required: ['means'],
+}
+export const workforce: SchemaNode = group('Shifts and absences.', {
+  shiftEndMinutes: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 240,
+    default: 15,
+    description: 'In the last minutes of a shift only what is likely to be done in time is offered.',
+  },
+  atShiftEnd: {
+    type: 'string',
+    enum: ['keep', 'requeue'],
+    default: 'keep',
+    description: 'Messages and e-mails in hand when a shift ends: they stay, or go back to their queues.',
+  },
+  ownerGraceMinutes: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 1440,
+    default: 15,
+    description: "Minutes after an absent agent's next opening until what waits for them goes to others.",
+  },
+})
 export const calendar: SchemaNode = {
   ...group('Opening hours.', {
     timeZone: { type: 'string', description: 'IANA name, such as Europe/Berlin.' },
-    weekly: {
-      ...group('Windows of each day of the week.', {}),
-      properties: Object.fromEntries(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'].map((day) => [day, windows])),
-    },
-    holidays: { type: 'array', default: [], uniqueItems: true, items: date, description: 'Closed the whole day.' },
-    overrides: map('Windows of single dates instead of the weekly ones; [] = closed.', windows, date),
+    ...hours,
   }),
   required: ['timeZone'],
 }

@@ -78,6 +78,8 @@ export const eventTypes = [
   'channel.restored',
   'plugin.error',
   'agent.presence',
+  'agent.frozen',
+  'agent.thawed',
   'perms.changed',
   'session.revoked',
   'config.changed',

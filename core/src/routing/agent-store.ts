@@ -45,7 +45,7 @@ export async function workingAgent(
 }
 
 /** Everybody who may ever be asked, one snapshot, with whether they can be asked now. */
-export async function readCandidates(trx: Transaction<Tables>): Promise<readonly Candidate[]> {
+export async function readCandidates(trx: Kysely<Tables> | Transaction<Tables>): Promise<readonly Candidate[]> {
   const { rows } = await sql<Candidate>`
     select a.id as agent, a.teams, a.skills, a.languages, a.per_channel_max as "perChannelMax",
       coalesce(l.capacity, 0) as capacity, coalesce(l.reserved, 0) as reserved, coalesce(l.active, 0) as active,
@@ -57,4 +57,11 @@ export async function readCandidates(trx: Transaction<Tables>): Promise<readonly
     where a.disabled_at is null and a.role in ${WORKING}
     order by a.id`.execute(trx)
   return rows
+}
+
+/** Under the presence lock: offers still come and go, so this is a hint that the sweep looks at again. */
+export async function hasWork(trx: Transaction<Tables>, agent: string): Promise<boolean> {
+  const { rows } = await sql`
+    select 1 from agent_load where agent_id = ${agent} and reserved + active > 0`.execute(trx)
+  return rows.length > 0
 }

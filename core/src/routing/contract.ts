@@ -127,15 +127,40 @@ export interface WorkService {
   claim(conversation: string, agent: string, context: WorkContext & { readonly force?: boolean }): Promise<void>
   offersOf(agent: string): Promise<readonly OfferView[]>
   decisions(conversation: string): Promise<readonly unknown[]>
-  queueStats(): Promise<
-    readonly {
-      readonly queue: string
-      readonly waiting: number
-      readonly oldestWaitS: number | null
-      readonly offered: number
-      readonly assigned: number
-    }[]
-  >
+  /** Read now; `QueueBoard.latest` is what is at hand. */
+  queueStats(): Promise<readonly QueueStat[]>
+}
+
+/** One queue at one moment. Spans in seconds. */
+export interface QueueStat {
+  readonly queue: string
+  /** Items that wait for an agent, and those held back: closed hours, a pending decision. */
+  readonly waiting: number
+  readonly held: number
+  readonly offered: number
+  readonly assigned: number
+  /** null: nobody waits. What was held for opening hours waits from the opening on. */
+  readonly oldestWaitS: number | null
+  /** Agents who serve the queue and take work now; those of them with room for one more. */
+  readonly loggedIn: number
+  readonly free: number
+  /** Expected wait of a newcomer. null: fewer than two agents, or nothing known of how long the work takes. */
+  readonly wait: { readonly p50S: number; readonly p80S: number } | null
+  /** A supervisor lets new work go to this queue instead. */
+  readonly drainedTo: string | null
+}
+
+/** The figures of all queues on this node, at most five seconds old. Never throws. */
+export interface QueueBoard {
+  /** By queue; empty until first read. What rules ask: no database behind it. */
+  latest(): ReadonlyMap<string, QueueStat>
+  read(): Promise<readonly QueueStat[]>
+  /** Where a conversation stands in its queue, from 1, and what is left of its wait. null: it does not wait. */
+  waitOf(conversation: string): Promise<{
+    readonly queue: string
+    readonly position: number
+    readonly estimate: { readonly p50S: number; readonly p80S: number } | null
+  } | null>
 }
 
 /** What the drain and the conversations need of work inside their own transactions. */
@@ -189,13 +214,20 @@ export interface PresenceService {
   set(
     agent: string,
     to: {
-      readonly status: UnifiedStatus
+      /** A unified status, or a name of the configuration that stands for one. */
+      readonly status: string
       readonly reason?: string | null
       readonly channels?: Readonly<Record<string, boolean>>
       readonly until?: Date | null
+      /** Towards away, wrap, offline: no new offers now, the status once the work in hand is done. */
+      readonly finish?: boolean
+      /** Kinds of channel whose accepted work goes back to the queues, in one transaction with the status. */
+      readonly handBack?: readonly string[] | 'all'
     },
     context: WorkContext,
   ): Promise<void>
+  /** A supervisor keeps new work away from an agent, or lets it come again. */
+  freeze(agent: string, on: boolean, reason: string | null, context: WorkContext): Promise<void>
   connected(session: { readonly id: string; readonly agent: string }): Promise<void>
   /** One batched renewal a node; the sockets call `beat` in memory only. */
   beat(sessionId: string): void
@@ -203,7 +235,12 @@ export interface PresenceService {
   disconnected(sessionId: string, bye: boolean): Promise<void>
   of(agent: string): Promise<{
     readonly status: UnifiedStatus
+    readonly label: string | null
     readonly reason: string | null
+    /** Who set it: `agent`, `schedule`, `misses`, `supervisor`, `system`. */
+    readonly source: string
+    readonly finishingTo: UnifiedStatus | null
+    readonly frozen: boolean
     readonly connection: 'connected' | 'grace' | 'lost'
   }>
 }

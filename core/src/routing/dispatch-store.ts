@@ -149,27 +149,6 @@ export async function syncQueues(
   })
 }
 
-export interface QueueStat {
-  readonly queue: string
-  readonly waiting: number
-  readonly oldestWaitS: number | null
-  readonly offered: number
-  readonly assigned: number
-}
-
-export async function queueStats(db: Kysely<Tables>): Promise<readonly QueueStat[]> {
-  const { rows } = await sql<QueueStat>`
-    select q.id as queue, count(w.id) filter (where w.state in ('queued', 'held'))::int as waiting,
-      extract(epoch from clock_timestamp() - min(w.first_enqueued_at) filter (where w.state = 'queued'))::float8
-        as "oldestWaitS",
-      count(w.id) filter (where w.state = 'offered')::int as offered,
-      count(w.id) filter (where w.state in ('assigned', 'wrapping'))::int as assigned
-    from queue q left join work_item w on w.queue = q.id
-      and w.state in ('held', 'queued', 'offered', 'assigned', 'wrapping')
-    where q.retired_at is null group by q.id order by q.id`.execute(db)
-  return rows
-}
-
 export function parseSteps(text: string | null): readonly PlanStep[] {
   return text === null ? [] : (JSON.parse(text) as readonly PlanStep[])
 }

@@ -39,7 +39,7 @@ export async function liveOffer(trx: Transaction<Tables>, item: string): Promise
  */
 export async function acceptPending(trx: Transaction<Tables>, id: string, agent: string): Promise<boolean> {
   const { rows } = await sql`
-    update offer set state = 'accepted', decided_at = clock_timestamp()
+    update offer set state = 'accepted', decided_at = clock_timestamp(), accepted_at = clock_timestamp()
     where id = ${id} and agent_id = ${agent} and state = 'pending' and expires_at > clock_timestamp()
     returning id`.execute(trx)
   return rows.length === 1
@@ -78,9 +78,10 @@ export async function insertOffers(
 ): Promise<ReadonlyMap<string, Date>> {
   const { rows } = await sql<{ id: string; expires_at: Date }>`
     insert into offer (id, item_id, conversation_id, agent_id, state, epoch, units, channel_kind, forced, reason,
-      expires_at, decided_at)
+      expires_at, decided_at, accepted_at)
     select id, item, conversation, agent, state, epoch, units, "channelKind", forced, reason,
-      clock_timestamp() + make_interval(secs => seconds), case when state = 'accepted' then clock_timestamp() end
+      clock_timestamp() + make_interval(secs => seconds), case when state = 'accepted' then clock_timestamp() end,
+      case when state = 'accepted' then clock_timestamp() end
     from jsonb_to_recordset(${JSON.stringify(offers)}::jsonb) as r(id uuid, item uuid, conversation uuid, agent text,
       state text, epoch int, units int, "channelKind" text, forced boolean, reason text, seconds double precision)
     returning id, expires_at`.execute(trx)

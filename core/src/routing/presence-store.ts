@@ -10,8 +10,19 @@ const LIVE_SESSION = sql.raw(`s.lost_at is null and s.lease_until > clock_timest
 
 export interface PresenceRow {
   readonly status: UnifiedStatus
+  /** The administrator's name of the status; null: none. */
+  readonly label: string | null
   readonly reason: string | null
+  readonly source: string
+  /** Status that follows once the work in hand is done; no new offers until then. */
+  readonly finishingTo: UnifiedStatus | null
+  /** A supervisor keeps new work away. */
+  readonly frozen: boolean
 }
+
+const shown = sql.raw(
+  `p.status, p.label, p.reason, p.source, p.finishing_to as "finishingTo", p.frozen_at is not null as frozen`,
+)
 
 /**
  * The first lock of every change of presence: whoever holds it decides alone whether the agent is connected and takes
@@ -22,12 +33,13 @@ export async function lockPresence(trx: Trx, agent: string): Promise<PresenceRow
     insert into agent_presence (agent_id) select id from agent where id = ${agent}
     on conflict (agent_id) do nothing`.execute(trx)
   const { rows } = await sql<PresenceRow>`
-    select status, reason from agent_presence where agent_id = ${agent} for update`.execute(trx)
+    select ${shown} from agent_presence p where p.agent_id = ${agent} for update`.execute(trx)
   return rows[0] ?? null
 }
 
 export interface PresenceChange {
   readonly status: UnifiedStatus
+  readonly label?: string | null
   readonly reason: string | null
   readonly source: string
   readonly channels: Readonly<Record<string, boolean>> | null
@@ -36,11 +48,39 @@ export interface PresenceChange {
 
 export async function writePresence(trx: Trx, agent: string, to: PresenceChange): Promise<void> {
   await sql`
-    update agent_presence set status = ${to.status}, reason = ${to.reason}, source = ${to.source}, until = ${to.until},
+    update agent_presence set status = ${to.status}, label = ${to.label ?? null}, reason = ${to.reason},
+      source = ${to.source}, until = ${to.until}, finishing_to = null, finishing_label = null, finishing_reason = null,
       channels = coalesce(${to.channels === null ? null : JSON.stringify(to.channels)}::jsonb, channels),
       changed_at = case when status is distinct from ${to.status} or reason is distinct from ${to.reason}
-        then now() else changed_at end
+        or label is distinct from ${to.label ?? null} then now() else changed_at end
     where agent_id = ${agent}`.execute(trx)
+}
+
+/** The status stays until the work in hand is done; then `to` follows. Under the presence lock. */
+export async function writeFinishing(trx: Trx, agent: string, to: PresenceChange): Promise<void> {
+  await sql`
+    update agent_presence set finishing_to = ${to.status}, finishing_label = ${to.label ?? null},
+      finishing_reason = ${to.reason}, source = ${to.source}, until = ${to.until}
+    where agent_id = ${agent}`.execute(trx)
+}
+
+/** Agents who wanted to finish what they had, and have. */
+export async function finishedAgents(
+  db: Kysely<Tables>,
+): Promise<readonly (PresenceChange & { readonly agent: string; readonly label: string | null })[]> {
+  const { rows } = await sql<PresenceChange & { agent: string; label: string | null }>`
+    select p.agent_id as agent, p.finishing_to as status, p.finishing_label as label, p.finishing_reason as reason,
+      p.source, p.until, null as channels
+    from agent_presence p join agent_load l using (agent_id)
+    where p.finishing_to is not null and l.reserved + l.active = 0 order by 1`.execute(db)
+  return rows
+}
+
+/** Under the presence lock. `by` null: thawed. */
+export async function writeFrozen(trx: Trx, agent: string, by: string | null, reason: string | null): Promise<void> {
+  await sql`
+    update agent_presence set frozen_at = case when ${by}::text is null then null else now() end, frozen_by = ${by},
+      frozen_reason = ${by === null ? null : reason} where agent_id = ${agent}`.execute(trx)
 }
 
 export async function openSession(
@@ -131,25 +171,27 @@ export async function applyAvailability(
 ): Promise<{ readonly accepting: boolean; readonly connected: boolean }> {
   const { rows } = await sql<{ accepting: boolean; connected: boolean }>`
     with state as (
-      select p.status, p.reason, exists (select 1 from presence_session s where s.agent_id = p.agent_id and ${LIVE_SESSION})
+      select p.status, coalesce(p.reason, p.label) as reason, p.source,
+        p.status in ${TAKING} and p.finishing_to is null and p.frozen_at is null as taking, exists (select 1 from presence_session s where s.agent_id = p.agent_id and ${LIVE_SESSION})
         as connected
       from agent_presence p where p.agent_id = ${agent}
     ), effective as (
       select case when connected then status else 'offline' end as state,
-        case when connected or status = 'offline' then reason else 'disconnected' end as reason from state
+        case when connected or status = 'offline' then reason else 'disconnected' end as reason,
+        case when connected or status = 'offline' then source else 'system' end as source from state
     ), closed as (
       update agent_state_interval i set to_at = now() from effective e
       where i.agent_id = ${agent} and i.to_at is null and (i.state, coalesce(i.reason, '')) <> (e.state, coalesce(e.reason, ''))
     ), opened as (
-      insert into agent_state_interval (id, agent_id, state, reason, from_at)
-      select ${interval}, ${agent}, e.state, e.reason, now() from effective e
+      insert into agent_state_interval (id, agent_id, state, reason, from_at, source)
+      select ${interval}, ${agent}, e.state, e.reason, now(), e.source from effective e
       where not exists (select 1 from agent_state_interval i where i.agent_id = ${agent} and i.to_at is null
         and (i.state, coalesce(i.reason, '')) = (e.state, coalesce(e.reason, '')))
     ), loaded as (
-      update agent_load l set accepting = state.connected and state.status in ${TAKING}
+      update agent_load l set accepting = state.connected and state.taking
       from state where l.agent_id = ${agent}
     )
-    select connected and status in ${TAKING} as accepting, connected from state`.execute(trx)
+    select connected and taking as accepting, connected from state`.execute(trx)
   return rows[0] ?? { accepting: false, connected: false }
 }
 
@@ -162,7 +204,7 @@ export async function readPresence(
   agent: string,
 ): Promise<(PresenceRow & { readonly live: boolean; readonly goneS: number | null }) | null> {
   const { rows } = await sql<PresenceRow & { live: boolean; goneS: number | null }>`
-    select p.status, p.reason, coalesce(bool_or(${LIVE_SESSION}), false) as live,
+    select ${shown}, coalesce(bool_or(${LIVE_SESSION}), false) as live,
       extract(epoch from clock_timestamp() - max(coalesce(s.lost_at, s.last_beat_at)))::float8 as "goneS"
     from agent_presence p left join presence_session s on s.agent_id = p.agent_id
     where p.agent_id = ${agent} group by p.agent_id`.execute(db)

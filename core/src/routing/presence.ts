@@ -4,8 +4,9 @@ import { ThroughlineError } from '../errors.js'
 import type { NewEvent } from '../events/contract.js'
 import type { Ids } from '../ids.js'
 import type { Tables } from '../store/tables.js'
-import { ensureLoad } from './agent-store.js'
-import type { PresenceService, UnifiedStatus, WorkContext } from './contract.js'
+import { ensureLoad, hasWork } from './agent-store.js'
+import type { PresenceService, WorkContext } from './contract.js'
+import { handBack } from './hand-back.js'
 import { closePending, pendingOfAgents } from './offer-store.js'
 import {
   applyAvailability,
@@ -16,9 +17,13 @@ import {
   readPresence,
   resetMisses,
   sessionAgent,
+  writeFinishing,
+  writeFrozen,
   writePresence,
   type PresenceChange,
+  type PresenceRow,
 } from './presence-store.js'
+import { resolveStatus } from './statuses.js'
 import { transact, type TransactDeps } from './transact.js'
 import { closedEvents, SYSTEM, type Cause } from './work-events.js'
 
@@ -40,7 +45,16 @@ export const GRACE_S = 30
 export const LOST_S = 60
 
 type Trx = Transaction<Tables>
-type Why = 'away' | 'connection_lost' | 'signed_off'
+type Why = 'away' | 'connection_lost' | 'signed_off' | 'frozen'
+
+/** What a change means for the agent's work. */
+export interface PresenceOutcome {
+  /** Why offers the agent has not answered go to others; null: they stay. */
+  readonly rescind: Why | null
+  readonly events?: readonly NewEvent[]
+  /** Queues that got work back. */
+  readonly queues?: readonly string[]
+}
 
 /** A dispatcher reserved between our look at the offers and our lock on the load. */
 class Overtaken extends Error {}
@@ -53,14 +67,14 @@ const TRIES = 10
 export async function changePresence(
   deps: PresenceDeps,
   agent: string,
-  change: (trx: Trx, before: { readonly status: UnifiedStatus }) => Promise<{ readonly rescind: Why | null }>,
+  change: (trx: Trx, before: PresenceRow) => Promise<PresenceOutcome>,
   by: Cause = SYSTEM,
   within?: WorkContext['within'],
 ): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
       const changed = await transact(deps, (trx, emit) => attempt(trx, emit), within)
-      deps.publish('presence', { agent, ...changed.shown })
+      deps.publish('agent.presence', { agent, ...changed.shown })
       if (changed.accepting) deps.wake()
       else if (changed.freed.length > 0) deps.wake(changed.freed)
       return
@@ -76,8 +90,9 @@ export async function changePresence(
         details: { agent },
       })
     await ensureLoad(trx, [agent], deps.config)
-    const { rescind } = await change(trx, before)
-    const freed: string[] = []
+    const { rescind, events, queues } = await change(trx, before)
+    const freed: string[] = [...(queues ?? [])]
+    if (events !== undefined && events.length > 0) emit(events)
     if (rescind !== null) {
       const offers = await pendingOfAgents(trx, [agent])
       const closed = await closePending(trx, { offers, state: 'rescinded', reason: rescind })
@@ -88,43 +103,120 @@ export async function changePresence(
     // From here on nobody reserves on this agent; an offer made a moment before has become visible now.
     if (rescind !== null && (await pendingOfAgents(trx, [agent])).length > 0) throw new Overtaken()
     const after = await lockPresence(trx, agent)
-    return { accepting, freed, shown: { status: after?.status, reason: after?.reason ?? null, connected } }
+    const { status, label, reason, source, finishingTo, frozen } = after ?? before
+    return { accepting, freed, shown: { status, label, reason, source, finishingTo, frozen, connected } }
   }
 }
 
-/** Status by the agent, a supervisor or the miss policy. Away with an open offer gives it to somebody else at once. */
+export interface StatusOptions {
+  /** No new offers; the status follows when the work in hand is done. Only towards away, wrap and offline. */
+  readonly finish?: boolean
+  /** Kinds of channel whose work goes back to the queues in the same transaction; null: all. */
+  readonly handBack?: readonly string[] | null
+}
+
+/**
+ * Status by the agent, the schedule, a supervisor or the miss policy. Away with an open offer gives it to somebody else at
+ * once; what the agent has accepted stays with them unless it is handed back.
+ */
 export async function setStatus(
   deps: PresenceDeps,
   agent: string,
   to: PresenceChange,
   by: Cause,
   within?: WorkContext['within'],
+  options: StatusOptions = {},
 ): Promise<void> {
   const taking = to.status === 'online' || to.status === 'busy'
   await changePresence(
     deps,
     agent,
-    async (trx) => {
-      await writePresence(trx, agent, to)
+    async (trx, before) => {
+      const back =
+        options.handBack === undefined ? null : await handBack(trx, agent, options.handBack, 'handed_back', by)
+      const finishing = options.finish === true && !taking && (await hasWork(trx, agent))
+      if (finishing) await writeFinishing(trx, agent, to)
+      else await writePresence(trx, agent, to)
       if (taking) await resetMisses(trx, agent)
-      return { rescind: taking ? null : 'away' }
+      const told = to.source === 'agent' ? [] : [presenceEvent(agent, before, to, by)]
+      return {
+        rescind: taking || finishing ? null : 'away',
+        events: [...(back?.events ?? []), ...told],
+        queues: back?.queues ?? [],
+      }
     },
     by,
     within,
   )
 }
 
+/** Not by the agent: the log keeps who did it. */
+function presenceEvent(agent: string, before: PresenceRow, to: PresenceChange, by: Cause): NewEvent {
+  const { status, label, reason, source, until } = to
+  return {
+    type: 'agent.presence',
+    agent,
+    actor: by.actor,
+    cause: by.cause ?? null,
+    data: {
+      agent,
+      status,
+      label: label ?? null,
+      reason,
+      source,
+      until: until?.toISOString() ?? null,
+      from: before.status,
+    },
+  }
+}
+
+/** A supervisor keeps new work away from an agent, whatever their status says; unanswered offers go to others. */
+async function freezeAgent(
+  deps: PresenceDeps,
+  agent: string,
+  on: boolean,
+  reason: string | null,
+  context: WorkContext,
+): Promise<void> {
+  await changePresence(
+    deps,
+    agent,
+    async (trx) => {
+      await writeFrozen(trx, agent, on ? (context.actor.id ?? context.actor.kind) : null, reason)
+      const event: NewEvent = {
+        type: on ? 'agent.frozen' : 'agent.thawed',
+        agent,
+        actor: context.actor,
+        cause: context.cause ?? null,
+        data: { agent, reason },
+      }
+      return { rescind: on ? 'frozen' : null, events: [event] }
+    },
+    context,
+    context.within,
+  )
+}
+
+const NEVER_SEEN = {
+  status: 'offline',
+  label: null,
+  reason: null,
+  source: 'system',
+  finishingTo: null,
+  frozen: false,
+} as const satisfies PresenceRow
+
 export function createPresence(
   deps: PresenceDeps,
   beats: { track(id: string, agent: string): void; beat(id: string): void; forget(id: string): void },
 ): PresenceService {
   return Object.freeze({
-    set: (agent, to, context) =>
+    set: async (agent, to, context) =>
       setStatus(
         deps,
         agent,
         {
-          status: to.status,
+          ...resolveStatus(to.status, deps.config),
           reason: to.reason ?? null,
           source:
             context.actor.kind === 'agent' ? (context.actor.id === agent ? 'agent' : 'supervisor') : context.actor.kind,
@@ -133,7 +225,13 @@ export function createPresence(
         },
         context,
         context.within,
+        {
+          ...(to.finish === undefined ? {} : { finish: to.finish }),
+          ...(to.handBack === undefined ? {} : { handBack: to.handBack === 'all' ? null : to.handBack }),
+        },
       ),
+
+    freeze: (agent, on, reason, context) => freezeAgent(deps, agent, on, reason, context),
 
     async connected(session) {
       await changePresence(deps, session.agent, async (trx) => {
@@ -159,9 +257,10 @@ export function createPresence(
 
     async of(agent) {
       const row = await readPresence(deps.db, agent)
-      if (row === null) return { status: 'offline', reason: null, connection: 'lost' }
-      const grace = row.goneS !== null && row.goneS < LOST_S
-      return { status: row.status, reason: row.reason, connection: row.live ? 'connected' : grace ? 'grace' : 'lost' }
+      if (row === null) return { ...NEVER_SEEN, connection: 'lost' }
+      const { live, goneS, ...shown } = row
+      const grace = goneS !== null && goneS < LOST_S
+      return { ...shown, connection: live ? 'connected' : grace ? 'grace' : 'lost' }
     },
   } satisfies PresenceService)
 }

@@ -9,7 +9,8 @@ import type { Instance } from '../plugins/contract.js'
 import type { Tables } from '../store/tables.js'
 import { syncCapacities } from './agent-store.js'
 import { Beats } from './beats.js'
-import type { PresenceService, Router, WorkLedger, WorkService } from './contract.js'
+import { Board } from './board.js'
+import type { PresenceService, QueueBoard, Router, WorkLedger, WorkService } from './contract.js'
 import { syncQueues } from './dispatch-store.js'
 import { Dispatcher } from './dispatcher.js'
 import { createFailureReport, type FailureReport } from './failures.js'
@@ -42,6 +43,7 @@ export interface RoutingPart {
   readonly router: Router
   readonly work: WorkService & WorkLedger
   readonly presence: PresenceService
+  readonly board: QueueBoard
   readonly failures: FailureReport
   /** After the migrations, and after the agents were synced: queues and capacities follow the configuration. */
   start(): Promise<void>
@@ -57,6 +59,7 @@ const SWEEP_S = 5
 /** Queues, offers and presence of one node. Tasks are registered here, so it is made before the jobs start. */
 export function createRouting(deps: RoutingDeps): RoutingPart {
   const { db, config, events, jobs, clock, ids, log } = deps
+  const board = new Board({ db, config, clock, log })
   const dispatcher = new Dispatcher({ db, events, config, ids, jobs, log })
   const wake = (queues?: readonly string[]): void => dispatcher.wake(queues)
   // Set away after the expiry's own transaction, in turn, so that stopping can wait for it.
@@ -103,17 +106,20 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
 
   return Object.freeze({
     router: createRouter({ instances: deps.instances, config, report: failures, random: deps.random ?? Math.random }),
-    work: createWork(all),
+    work: createWork({ ...all, board }),
     presence: createPresence(all, beats),
+    board,
     failures,
     async start() {
       await syncQueues(db, config.queues)
       await syncCapacities(db, config)
       beats.start()
+      board.start()
       wake()
     },
     async stop() {
       await beats.stop()
+      await board.stop()
       await background
       await dispatcher.stop()
     },

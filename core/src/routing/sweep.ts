@@ -2,7 +2,14 @@ import { releaseLost, type AssignmentDeps } from './assignments.js'
 import { addOverflow, waitingQueues } from './dispatch-store.js'
 import { expireOffers, MISSES_TO_AWAY, type OfferDeps } from './offers.js'
 import { changePresence, GRACE_S, LOST_S, setStatus, type PresenceDeps } from './presence.js'
-import { absentAgents, lapsedAgents, markLapsed, missingAgents, overStatuses } from './presence-store.js'
+import {
+  absentAgents,
+  finishedAgents,
+  lapsedAgents,
+  markLapsed,
+  missingAgents,
+  overStatuses,
+} from './presence-store.js'
 import { queueDueItems } from './settle-store.js'
 import { transact } from './transact.js'
 import { REAL_TIME } from './units.js'
@@ -60,6 +67,7 @@ export async function sweepPresence(deps: SweepDeps, signal: AbortSignal): Promi
     }
   }
   await awayAfterMisses(deps, await missingAgents(deps.db, MISSES_TO_AWAY))
+  for (const { agent, ...to } of await finishedAgents(deps.db)) await setStatus(deps, agent, to, SYSTEM)
   for (const agent of await overStatuses(deps.db)) {
     await setStatus(
       deps,
@@ -77,7 +85,7 @@ export async function awayAfterMisses(deps: PresenceDeps, agents: readonly strin
     await setStatus(
       deps,
       agent,
-      { status: 'away', reason: 'missed', source: 'system', channels: null, until: null },
+      { status: 'away', reason: 'missed', source: 'misses', channels: null, until: null },
       SYSTEM,
     )
   }

@@ -1,7 +1,6 @@
 import type { Jobs } from '../jobs/contract.js'
 import { claimWork, completeWork, releaseWork, transferWork, type AssignmentDeps } from './assignments.js'
-import type { WorkLedger, WorkService } from './contract.js'
-import { queueStats } from './dispatch-store.js'
+import type { QueueBoard, WorkLedger, WorkService } from './contract.js'
 import { endWork } from './end-work.js'
 import { enqueue, settle } from './intake.js'
 import { joinWork } from './join-work.js'
@@ -12,6 +11,7 @@ import { decisionsOf } from './settle-store.js'
 
 export interface WorkDeps extends AssignmentDeps, OfferDeps {
   readonly wake: (queues?: readonly string[]) => void
+  readonly board: Pick<QueueBoard, 'read'>
   readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void }
 }
 
@@ -43,7 +43,7 @@ export function createWork(deps: WorkDeps): WorkService & WorkLedger {
     claim: (conversation, agent, context) => claimWork(deps, conversation, agent, context),
     offersOf: (agent) => offersOf(deps.db, agent),
     decisions: (conversation) => decisionsOf(deps.db, conversation),
-    queueStats: () => queueStats(deps.db),
+    queueStats: () => deps.board.read(),
   } satisfies WorkService & WorkLedger)
 }
 

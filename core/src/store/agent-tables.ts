@@ -79,6 +79,13 @@ export interface AgentPresenceTable {
   until: Date | null
   channels: ColumnType<unknown, string | undefined, string>
   changed_at: Generated<Date>
+  label: string | null
+  finishing_to: string | null
+  finishing_label: string | null
+  finishing_reason: string | null
+  frozen_at: Date | null
+  frozen_by: string | null
+  frozen_reason: string | null
 }
 
 export interface PresenceSessionTable {
@@ -98,4 +105,19 @@ export interface AgentStateIntervalTable {
   reason: string | null
   from_at: Date
   to_at: Date | null
+  source: string | null
+}
+
+export interface AgentShiftTable {
+  agent_id: string
+  on_shift: boolean
+  changed_at: Generated<Date>
+}
+
+export interface SupervisionTable {
+  conversation_id: string
+  agent_id: string
+  mode: string
+  since: Generated<Date>
+  until: Date | null
 }

@@ -8,6 +8,8 @@ import type {
   AgentPresenceTable,
   PresenceSessionTable,
   AgentStateIntervalTable,
+  AgentShiftTable,
+  SupervisionTable,
 } from './agent-tables.js'
 import type {
   ConversationTable,
@@ -29,7 +31,7 @@ import type { InboxTable, ShardTable, LaneTroubleTable } from './inbound-tables.
 import type { InstallationTable, NodeTable, LeaseTable } from './installation-tables.js'
 import type { SendTable, EarlyReceiptTable, ChannelLimitTable } from './outbound-tables.js'
 import type { RuleVersionTable } from './rule-tables.js'
-import type { QueueTable, WorkItemTable, OfferTable, RoutingDecisionTable } from './work-tables.js'
+import type { ClosedAnswerTable, QueueTable, WorkItemTable, OfferTable, RoutingDecisionTable } from './work-tables.js'
 
 /**
  * The tables as Kysely sees them; the migrations are the truth and say what each column means. int8 is read as number,
@@ -63,7 +65,10 @@ export interface Tables {
   agent_presence: AgentPresenceTable
   presence_session: PresenceSessionTable
   agent_state_interval: AgentStateIntervalTable
+  agent_shift: AgentShiftTable
+  supervision: SupervisionTable
   queue: QueueTable
+  closed_answer: ClosedAnswerTable
   work_item: WorkItemTable
   offer: OfferTable
   routing_decision: RoutingDecisionTable

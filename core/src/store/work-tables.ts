@@ -8,6 +8,17 @@ export interface QueueTable {
   name: string
   settings: Json
   retired_at: Date | null
+  drained_to: string | null
+  drained_by: string | null
+  drained_reason: string | null
+}
+
+export interface ClosedAnswerTable {
+  conversation_id: string
+  opens_at: Date
+  message_id: string | null
+  outcome: string
+  at: Generated<Date>
 }
 
 export interface WorkItemTable {
@@ -39,6 +50,7 @@ export interface WorkItemTable {
   epoch: Generated<number>
   created_at: Generated<Date>
   ended_at: Date | null
+  opened_at: Date | null
 }
 
 export interface OfferTable {
@@ -57,6 +69,7 @@ export interface OfferTable {
   created_at: Generated<Date>
   expires_at: Date
   decided_at: Date | null
+  accepted_at: Date | null
 }
 
 export interface RoutingDecisionTable {

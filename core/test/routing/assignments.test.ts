@@ -247,7 +247,18 @@ test('figures of the queues', async (t) => {
   await enqueue(store, here, { agoS: 30 })
   await dispatch(here)
   const [sales, support] = await here.work.queueStats()
-  t.strictSame(sales, { queue: 'sales', waiting: 0, oldestWaitS: null, offered: 0, assigned: 0 })
+  t.strictSame(sales, {
+    queue: 'sales',
+    waiting: 0,
+    held: 0,
+    offered: 0,
+    assigned: 0,
+    oldestWaitS: null,
+    loggedIn: 1,
+    free: 0,
+    wait: null,
+    drainedTo: null,
+  })
   t.match(support, { queue: 'support', waiting: 1, offered: 1, assigned: 0 })
   t.ok((support?.oldestWaitS ?? 0) >= 30)
 })

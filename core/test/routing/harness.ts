@@ -24,6 +24,8 @@ export const queue = (id: string, more: Partial<QueueConfig> = {}): QueueConfig 
 export interface NodeOptions {
   readonly queues?: readonly QueueConfig[]
   readonly capacities?: Readonly<Record<string, number>>
+  /** Further parts of the configuration. */
+  readonly config?: Partial<Config>
 }
 
 export interface TestNode extends RoutingPart {
@@ -47,6 +49,7 @@ export function node(store: Store, options: NodeOptions = {}): TestNode {
     defaultQueue: 'support',
     channels: [],
     agents: Object.entries(options.capacities ?? {}).map(([id, capacity]) => ({ id, capacity })),
+    ...options.config,
   } as unknown as Config
   const writer: EventWriter = {
     append: async (_trx, more) => void events.push(...more),

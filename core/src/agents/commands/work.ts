@@ -1,19 +1,27 @@
 import { ThroughlineError } from '../../errors.js'
-import type { UnifiedStatus } from '../../routing/contract.js'
 import { command, id, name, type Command } from '../command.js'
 import { may } from '../scopes.js'
 
 export const workCommands: readonly Command[] = [
-  command<{ state: UnifiedStatus; reason?: string; channels?: Record<string, boolean>; untilMs?: number }>({
+  command<{
+    state: string
+    reason?: string
+    channels?: Record<string, boolean>
+    untilMs?: number
+    finish?: boolean
+    handBack?: string[] | 'all'
+  }>({
     type: 'presence.set',
     scope: 'work',
-    summary: 'Say whether you take work; it survives a reconnect.',
+    summary: 'Say whether you take work; it survives a reconnect. finish: once all is done; handBack: work goes back.',
     mutates: true,
     properties: {
-      state: { enum: ['online', 'busy', 'away', 'wrap', 'offline'] },
+      state: name,
       reason: { type: 'string', maxLength: 200 },
       channels: { type: 'object', maxProperties: 20, additionalProperties: { type: 'boolean' } },
       untilMs: { type: 'integer', minimum: 0, maximum: 8.64e15 },
+      finish: { type: 'boolean' },
+      handBack: { anyOf: [{ const: 'all' }, { type: 'array', maxItems: 20, uniqueItems: true, items: name }] },
     },
     required: ['state'],
     async run(deps, data, context) {
@@ -24,6 +32,8 @@ export const workCommands: readonly Command[] = [
           reason: data.reason ?? null,
           ...(data.channels === undefined ? {} : { channels: data.channels }),
           until: data.untilMs === undefined ? null : new Date(data.untilMs),
+          ...(data.finish === undefined ? {} : { finish: data.finish }),
+          ...(data.handBack === undefined ? {} : { handBack: data.handBack }),
         },
         { actor: context.actor, cause: context.cause, within: context.within },
       )
