@@ -344,6 +344,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
       work: routing.work,
       presence: routing.presence,
       rules,
+      replan: routing.replan,
       inbox,
       ingress,
       reader,

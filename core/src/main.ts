@@ -14,6 +14,9 @@ import { startKernel } from './kernel.js'
 import { createLog } from './log.js'
 import { installCrashAttribution } from './plugins/crash.js'
 import { readInstallation } from './store/installation-store.js'
+import { createReplan } from './routing/replan.js'
+import { createDecisionHistory } from './routing/rules/history-store.js'
+import { decisionsOf } from './routing/settle-store.js'
 import { migrate } from './store/migrate.js'
 import { openStore } from './store/store.js'
 
@@ -94,6 +97,10 @@ export async function openServices(options: EngineOptions): Promise<CommandServi
         channel: null,
         stored: () => undefined,
       }),
+      history: createDecisionHistory(store.db),
+      decisions: (conversation) => decisionsOf(store.db, conversation),
+      // The running nodes notice by themselves: their sweep looks at the queues every few seconds.
+      replan: (rules) => createReplan({ db: store.db, events: sequencer, config, ids, rules, wake: () => undefined }),
       async close() {
         await sequencer.stop()
         await store.close()

@@ -1,5 +1,7 @@
 import type { AgentAccounts } from '../agents/contract.js'
 import type { InboxService } from '../inbound/contract.js'
+import type { ReplanService, Rules } from '../routing/contract.js'
+import type { DecisionHistory } from '../routing/rules/history-store.js'
 
 export interface EngineOptions {
   readonly configFile: string
@@ -16,6 +18,12 @@ export interface RunningEngine {
 export interface CommandServices {
   readonly accounts: AgentAccounts
   readonly inbox: InboxService
+  /** Decisions as they were recorded. */
+  readonly history: DecisionHistory
+  /** Why a conversation went where it went, oldest first. */
+  decisions(conversation: string): Promise<readonly unknown[]>
+  /** Plans waiting items anew, by these rules. */
+  replan(rules: Rules & { version(file: 'routing'): string | null }): ReplanService
   close(): Promise<void>
 }
 

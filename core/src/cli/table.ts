@@ -31,6 +31,14 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
       summary: 'Parked inbound events: list, show, replay.',
       load: async () => (await import('./commands/inbox.js')).inbox,
     },
+    rules: {
+      summary: 'Rule files: test, diff, explain, replan.',
+      load: async () => (await import('./commands/rules.js')).rules,
+    },
+    simulate: {
+      summary: 'Replay recorded decisions against a draft of the rules.',
+      load: async () => (await import('./commands/simulate.js')).simulate,
+    },
     plugin: {
       summary: 'Plugins: list, schema, doctor, simulate.',
       load: async () => (await import('./commands/plugin.js')).plugin,

@@ -11,7 +11,7 @@ import type { Ids } from '../ids.js'
 import type { InboxService, Ingress } from '../inbound/contract.js'
 import type { FileSystem } from '../plugins/files.js'
 import type { PluginHost } from '../plugins/contract.js'
-import type { PresenceService, WorkService } from '../routing/contract.js'
+import type { PresenceService, ReplanService, WorkService } from '../routing/contract.js'
 import type { RuleService } from '../routing/rules/rules.js'
 
 /** Everything the routes call. Services only; no route knows a table. */
@@ -27,6 +27,7 @@ export interface HttpDeps {
   readonly work: WorkService
   readonly presence: PresenceService
   readonly rules: Pick<RuleService, 'status'>
+  readonly replan: ReplanService
   readonly inbox: InboxService
   readonly ingress: Ingress
   readonly reader: EventReader

@@ -163,6 +163,30 @@ export interface QueueBoard {
   } | null>
 }
 
+/** Rules were edited while items wait: they keep their plan until somebody asks for this. */
+export interface ReplanService {
+  /** Looks at the waiting items (of one queue); `apply` gives them the plan of the rules in force. Safe to repeat. */
+  replan(what: { readonly queue?: string; readonly apply: boolean }, context: WorkContext): Promise<ReplanResult>
+}
+
+export interface ReplanResult {
+  /** Of the rules in force. */
+  readonly version: string
+  /** Items that wait with the plan of another version. */
+  readonly looked: number
+  /** Of these, placed by hand or by a plugin: never touched. */
+  readonly kept: number
+  /** Items whose plan differs, and how. */
+  readonly changes: readonly {
+    readonly conversation: string
+    readonly from: { readonly rule: string | null; readonly version: string }
+    readonly to: { readonly rule: string | null; readonly version: string }
+    readonly fields: readonly { readonly field: string; readonly from: unknown; readonly to: unknown }[]
+  }[]
+  /** Items that were given their new plan. */
+  readonly applied: number
+}
+
 /** What the drain and the conversations need of work inside their own transactions. */
 export interface WorkLedger {
   /**

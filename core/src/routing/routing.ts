@@ -10,12 +10,13 @@ import type { Tables } from '../store/tables.js'
 import { syncCapacities } from './agent-store.js'
 import { Beats } from './beats.js'
 import { Board } from './board.js'
-import type { PresenceService, QueueBoard, Router, WorkLedger, WorkService } from './contract.js'
+import type { PresenceService, QueueBoard, ReplanService, Router, WorkLedger, WorkService } from './contract.js'
 import { syncQueues } from './dispatch-store.js'
 import { Dispatcher } from './dispatcher.js'
 import { createFailureReport, type FailureReport } from './failures.js'
 import { changePresence, createPresence, LEASE_S } from './presence.js'
 import { openSession, renewSessions } from './presence-store.js'
+import { createReplan } from './replan.js'
 import { createRouter } from './router.js'
 import type { RuleService } from './rules/rules.js'
 import { awayAfterMisses, sweepPresence, sweepWork, type SweepDeps } from './sweep.js'
@@ -35,8 +36,8 @@ export interface RoutingDeps {
   readonly instances: () => readonly Instance<Routing>[]
   readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void }
   readonly random?: () => number
-  /** Their failures are recorded as events. */
-  readonly rules?: Pick<RuleService, 'onFailure'>
+  /** Their failures are recorded as events; waiting items can be planned anew by them. */
+  readonly rules?: Pick<RuleService, 'onFailure' | 'evaluate' | 'version'>
 }
 
 export interface RoutingPart {
@@ -44,6 +45,7 @@ export interface RoutingPart {
   readonly work: WorkService & WorkLedger
   readonly presence: PresenceService
   readonly board: QueueBoard
+  readonly replan: ReplanService
   readonly failures: FailureReport
   /** After the migrations, and after the agents were synced: queues and capacities follow the configuration. */
   start(): Promise<void>
@@ -109,6 +111,7 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
     work: createWork({ ...all, board }),
     presence: createPresence(all, beats),
     board,
+    replan: createReplan({ ...all, rules: deps.rules ?? { evaluate: () => null, version: () => null } }),
     failures,
     async start() {
       await syncQueues(db, config.queues)

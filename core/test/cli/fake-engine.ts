@@ -77,7 +77,16 @@ export function fakeEngine(start?: EngineEntry['startEngine']): FakeEngine {
             open--
             return Promise.resolve()
           }
-          return Promise.resolve({ accounts: accounts as unknown as AgentAccounts, inbox, close })
+          return Promise.resolve({
+            accounts: accounts as unknown as AgentAccounts,
+            inbox,
+            history: { since: async function* () {}, text: () => Promise.resolve(null) },
+            decisions: () => Promise.resolve([]),
+            replan: () => ({
+              replan: () => Promise.resolve({ version: '1', looked: 0, kept: 0, changes: [], applied: 0 }),
+            }),
+            close,
+          })
         },
       }),
   }

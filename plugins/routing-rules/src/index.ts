@@ -1,5 +1,4 @@
-import { defineRouting, PluginError, type ConfigSchema, type Decision } from '@throughline/plugin-sdk'
-import { toPlan } from './plan.js'
+import { defineRouting, planOf, PluginError, type ConfigSchema, type Decision } from '@throughline/plugin-sdk'
 
 const config = { type: 'object', properties: {} } as const satisfies ConfigSchema
 
@@ -16,7 +15,7 @@ export default defineRouting({
     return {
       route(request): Decision {
         const outcome = rules.evaluate('routing', request.facts)
-        const plan = outcome === null ? null : toPlan(outcome.then)
+        const plan = outcome === null ? null : planOf(outcome.then)
         if (outcome === null || plan === null) return { to: 'pass', reason: 'no rule names a queue' }
         return { to: 'queue', plan, rule: outcome.rule, version: outcome.version, reason: `rule ${outcome.rule}` }
       },

@@ -29,6 +29,8 @@ export interface LoadedRuleFile {
   /** Of the text: tells two files of one $version apart. */
   readonly digest: string
   readonly evaluate: (facts: Readonly<Record<string, unknown>>) => RuleResult | null
+  /** How many rules and tests it has. */
+  readonly counts: { readonly rules: number; readonly tests: number }
   /** Warnings only. */
   readonly problems: readonly ConfigProblem[]
 }
@@ -75,13 +77,9 @@ function buildRuleFile(
   const evaluate = createEvaluator({ shape, kind, operators, onFailure: context.onFailure })
   runFileTests({ shape, facts, report, evaluate: createEvaluator({ shape, kind, operators, onFailure: undefined }) })
   if (report.failed) return { ok: false, problems: report.problems }
-  return Object.freeze({
-    ok: true,
-    version: shape.version,
-    digest: digestOf(text),
-    evaluate,
-    problems: report.problems,
-  })
+  const { version } = shape
+  const counts = { rules: shape.rules.length, tests: shape.tests.length }
+  return Object.freeze({ ok: true, version, digest: digestOf(text), evaluate, counts, problems: report.problems })
 }
 
 function problem(position: ConfigProblem['position'], message: string, remedy: string): ConfigProblem {

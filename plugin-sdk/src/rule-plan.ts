@@ -1,9 +1,9 @@
-import type { Plan, PlanStep, Priority } from '@throughline/plugin-sdk'
+import type { Plan, PlanStep, Priority } from './routing.js'
 
 type Written = Readonly<Record<string, unknown>>
 
-/** What a rule file says, as a plan. null: it names no queue, so nothing was decided. */
-export function toPlan(then: Written): Plan | null {
+/** What the rules of a routing file say (`RuleOutcome.then`), as a plan. null: no queue is named, so nothing was decided. */
+export function planOf(then: Written): Plan | null {
   const { queue, priority, head_start_s, steps, preferred, sla_policy, tags } = then
   if (typeof queue !== 'string') return null
   return {
