@@ -1,12 +1,18 @@
 import { b1 } from './b1.js'
 import { b2 } from './b2.js'
+import { b6 } from './b6.js'
 import { b8 } from './b8.js'
 import { startDatabase } from './database.js'
 import { printLine, printTable, type Line } from './report.js'
 import { createScope } from './scope.js'
 
 /** `npm run bench [B1 …]`: one JSON line a bench, then a table. docs/performance.md says how to read them. */
-const benches: Readonly<Record<string, (serverUrl: string) => Promise<Line>>> = { B1: b1, B2: b2, B8: b8 }
+const benches: Readonly<Record<string, (serverUrl: string) => Promise<Line>>> = {
+  B1: b1,
+  B2: b2,
+  B6: b6,
+  B8: b8,
+}
 
 const asked = process.argv.slice(2).map((name) => name.toUpperCase())
 const unknown = asked.filter((name) => !(name in benches))

@@ -51,7 +51,7 @@ function isConstant(node: unknown): boolean {
 }
 
 function compileEager(found: Operator, nodes: readonly unknown[], context: CompileContext): Compiled {
-  const { fn } = found
+  const { fn, pair } = found
   const { file } = context
   const args = nodes.map((node) => compile(node, context))
   const [first, second] = args
@@ -59,6 +59,11 @@ function compileEager(found: Operator, nodes: readonly unknown[], context: Compi
     return (scope, run) => (burn(run), fn([first(scope, run)], run, scope, file))
   }
   if (args.length === 2 && first && second) {
+    if (pair !== undefined && isConstant(nodes[1])) {
+      const [, constant] = nodes
+      return (scope, run) => (burn(run), pair(first(scope, run), constant))
+    }
+    if (pair !== undefined) return (scope, run) => (burn(run), pair(first(scope, run), second(scope, run)))
     return (scope, run) => (burn(run), fn([first(scope, run), second(scope, run)], run, scope, file))
   }
   return (scope, run) => {
@@ -117,11 +122,21 @@ function compileVar(args: readonly unknown[], context: CompileContext): Compiled
   if (isConstant(path) && !Array.isArray(path)) {
     if (path === undefined || path === '' || path === null) return (scope) => scope
     const steps = stepsOf(path) ?? []
+    const [first, second] = steps
+    if (fallback === null && steps.length === 2 && first !== undefined && second !== undefined)
+      return (scope, run) => (burn(run), read(read(scope, first), second))
     if (fallback === null) return (scope, run) => (burn(run), walk(scope, steps, null))
     return (scope, run) => (burn(run), walk(scope, steps, orElse(scope, run)))
   }
   const computed = compile(path, context)
   return (scope, run) => (burn(run), readPath(scope, computed(scope, run), orElse(scope, run)))
+}
+
+/** One step of `walk`: what almost every fact is two of. */
+function read(at: unknown, step: string): unknown {
+  if (at === null || at === undefined || !Object.hasOwn(at, step)) return null
+  const value = (at as Record<string, unknown>)[step]
+  return value === undefined ? null : value
 }
 
 function compileIf(args: readonly unknown[], context: CompileContext): Compiled {

@@ -2,8 +2,8 @@ import type { RuleFileKind, RuleResult } from '../contract.js'
 import { instant } from './business-operators.js'
 import { compile, FUEL, type Compiled } from './compile.js'
 import { truthy } from './json-logic.js'
-import type { FileShape, RuleShape } from './lint-file.js'
-import type { Operator } from './operator.js'
+import type { FileShape } from './lint-file.js'
+import type { Operator, Run } from './operator.js'
 import type { RuleFileContext } from './rule-file.js'
 
 /**
@@ -18,15 +18,15 @@ export function createEvaluator(input: {
 }): (facts: Readonly<Record<string, unknown>>) => RuleResult | null {
   const { shape, kind, operators, onFailure } = input
   const context = { operators, file: shape.file }
-  const rules = shape.rules.map((rule) => ({ ...rule, test: compile(rule.when, context) }))
+  const rules = shape.rules.map((rule) => ({ ...rule, test: compile(rule.when, context), parts: partsOf(rule.then) }))
   const decisive = kind === 'routing' ? 'queue' : 'action'
   return (facts) => {
     const matched: string[] = []
     const failed: string[] = []
-    const taken: RuleShape[] = []
-    const now = instant(facts['now'])
+    const taken: (typeof rules)[number][] = []
+    const run: Run = { facts, now: instant(facts['now']), fuel: FUEL }
     for (const rule of rules) {
-      if (!holds(rule, rule.test, facts, now)) continue
+      if (!holds(rule, rule.test)) continue
       matched.push(rule.id)
       taken.push(rule)
       if (rule.stop || kind === 'continuity') break
@@ -36,9 +36,10 @@ export function createEvaluator(input: {
     const then = taken.length === 1 ? decided.then : merge(taken)
     return Object.freeze({ rule: decided.id, version: shape.version, then, trace: { matched, failed } })
 
-    function holds(rule: RuleShape, test: Compiled, scope: unknown, at: number | null): boolean {
+    function holds(rule: { readonly id: string }, test: Compiled): boolean {
       try {
-        return truthy(test(scope, { facts: scope, now: at, fuel: FUEL }))
+        run.fuel = FUEL
+        return truthy(test(facts, run))
       } catch (error) {
         failed.push(rule.id)
         onFailure?.({ file: kind, rule: rule.id, version: shape.version, message: failureText(error) })
@@ -54,17 +55,30 @@ function failureText(error: unknown): string {
   return error instanceof Error && error.constructor.name === 'OutOfFuel' ? error.message : 'the condition failed'
 }
 
+/** What a rule says, taken apart once when the file is loaded: a message may match dozens of rules. */
+interface Parts {
+  readonly headStart: number
+  readonly tags: readonly unknown[]
+  readonly rest: readonly (readonly [key: string, value: unknown])[]
+}
+
+function partsOf(then: Readonly<Record<string, unknown>>): Parts {
+  return {
+    headStart: (then['head_start_s'] as number | undefined) ?? 0,
+    tags: (then['tags'] as readonly unknown[] | undefined) ?? [],
+    rest: Object.entries(then).filter(([key]) => key !== 'head_start_s' && key !== 'tags'),
+  }
+}
+
 /** The first rule to say something wins; head starts add up and tags are collected. */
-function merge(rules: readonly RuleShape[]): Readonly<Record<string, unknown>> {
+function merge(rules: readonly { readonly parts: Parts }[]): Readonly<Record<string, unknown>> {
   const result = Object.create(null) as Record<string, unknown>
   let headStart = 0
   const tags = new Set<unknown>()
-  for (const { then } of rules) {
-    for (const [key, value] of Object.entries(then)) {
-      if (key === 'head_start_s') headStart += value as number
-      else if (key === 'tags') for (const tag of value as readonly unknown[]) tags.add(tag)
-      else if (!(key in result)) result[key] = value
-    }
+  for (const { parts } of rules) {
+    headStart += parts.headStart
+    for (const tag of parts.tags) tags.add(tag)
+    for (const [key, value] of parts.rest) if (!(key in result)) result[key] = value
   }
   if (headStart !== 0) result['head_start_s'] = Math.max(-86_400, Math.min(86_400, headStart))
   if (tags.size > 0) result['tags'] = Object.freeze([...tags])

@@ -25,6 +25,8 @@ export interface Operator {
   /** Null arguments are handled; otherwise a nullable fact in its place is reported by the linter. */
   readonly nullSafe: boolean
   readonly fn: (args: readonly unknown[], run: Run, scope: unknown, file: FileData) => unknown
+  /** The same of exactly two arguments, without a list of them: most conditions of most files are such. */
+  readonly pair?: (a: unknown, b: unknown) => unknown
 }
 
 export function operator(
@@ -35,6 +37,15 @@ export function operator(
   nullSafe = true,
 ): Operator {
   return Object.freeze({ arity, args, result, fn, nullSafe })
+}
+
+export function pairOperator(
+  args: readonly RuleType[],
+  result: RuleType,
+  pair: (a: unknown, b: unknown) => unknown,
+  nullSafe = true,
+): Operator {
+  return Object.freeze({ ...operator([2, 2], args, result, ([a, b]) => pair(a, b), nullSafe), pair })
 }
 
 export const MANY = 100

@@ -1,5 +1,5 @@
 import { readPath, truthy } from './json-logic.js'
-import { MANY, operator, type Operator } from './operator.js'
+import { MANY, operator, pairOperator, type Operator } from './operator.js'
 
 /** Text that one evaluation may build. */
 const MAX_TEXT = 65_536
@@ -30,12 +30,12 @@ type Comparable = number
 
 /** The eager operators of JSON-logic, as json-logic-js 2 defines them. Special forms stand in compile.ts. */
 export const standardOperators: Readonly<Record<string, Operator>> = Object.freeze({
-  '==': operator([2, 2], ['any'], 'boolean', ([a, b]) => looselyEqual(a, b)),
-  '===': operator([2, 2], ['any'], 'boolean', ([a, b]) => a === b),
-  '!=': operator([2, 2], ['any'], 'boolean', ([a, b]) => !looselyEqual(a, b)),
-  '!==': operator([2, 2], ['any'], 'boolean', ([a, b]) => a !== b),
-  '>': operator([2, 2], ['any'], 'boolean', ([a, b]) => (a as Comparable) > (b as Comparable), false),
-  '>=': operator([2, 2], ['any'], 'boolean', ([a, b]) => (a as Comparable) >= (b as Comparable), false),
+  '==': pairOperator(['any'], 'boolean', (a, b) => looselyEqual(a, b)),
+  '===': pairOperator(['any'], 'boolean', (a, b) => a === b),
+  '!=': pairOperator(['any'], 'boolean', (a, b) => !looselyEqual(a, b)),
+  '!==': pairOperator(['any'], 'boolean', (a, b) => a !== b),
+  '>': pairOperator(['any'], 'boolean', (a, b) => (a as Comparable) > (b as Comparable), false),
+  '>=': pairOperator(['any'], 'boolean', (a, b) => (a as Comparable) >= (b as Comparable), false),
   '<': operator(
     [2, 3],
     ['any'],
@@ -59,7 +59,7 @@ export const standardOperators: Readonly<Record<string, Operator>> = Object.free
   '!!': operator([1, 1], ['any'], 'boolean', ([a]) => truthy(a)),
   '!': operator([1, 1], ['any'], 'boolean', ([a]) => !truthy(a)),
   '%': operator([2, 2], ['number'], 'number', ([a, b]) => (a as number) % (b as number), false),
-  in: operator([2, 2], ['any'], 'boolean', ([a, b]) => {
+  in: pairOperator(['any'], 'boolean', (a, b) => {
     if (typeof b === 'string') return b !== '' && b.includes(String(a))
     return Array.isArray(b) && b.includes(a) && !Number.isNaN(a)
   }),
