@@ -1,5 +1,7 @@
 import { deepStrictEqual } from 'node:assert/strict'
 import jsonLogic from 'json-logic-js'
+import type * as Operators from '../../core/src/routing/rules/operators.js'
+import type * as RuleFile from '../../core/src/routing/rules/rule-file.js'
 import { core } from './core.js'
 import { draw, factsOf, ruleFile, type Rule } from './rule-set.js'
 import { median } from './scope.js'
@@ -39,8 +41,7 @@ interface Result {
 }
 
 async function compare(file: { readonly rules: readonly Rule[] }, facts: readonly object[]): Promise<Result> {
-  const { readRuleFile } =
-    await core<typeof import('../../core/src/routing/rules/rule-file.js')>('routing/rules/rule-file.js')
+  const { readRuleFile } = await core<typeof RuleFile>('routing/rules/rule-file.js')
   const loaded = readRuleFile(JSON.stringify(file), 'bench.json', 'routing', names)
   if (!loaded.ok) throw new Error(`the bench's rules are refused: ${JSON.stringify(loaded.problems.slice(0, 3))}`)
   await lendOperators()
@@ -92,8 +93,7 @@ function rate(run: () => number, evaluations: number): number {
 }
 
 async function lendOperators(): Promise<void> {
-  const { builtInOperators } =
-    await core<typeof import('../../core/src/routing/rules/operators.js')>('routing/rules/operators.js')
+  const { builtInOperators } = await core<typeof Operators>('routing/rules/operators.js')
   const run = { facts: null, now: null, fuel: Number.POSITIVE_INFINITY }
   for (const name of ['has_any', 'eq_ci', 'contains_word', 'num_gte']) {
     const fn = builtInOperators.get(name)?.fn
