@@ -1,4 +1,4 @@
-/** What the benches take out of the built core, by path below its src. Its types come from the sources. */
-export async function core<T>(path: string): Promise<T> {
-  return (await import(new URL(`../../../core/dist/src/${path}`, import.meta.url).href)) as T
+/** The parts of a bench that know the core from inside stand in core/test/bench; here they are entered, built. */
+export async function coreBench<T>(name: string): Promise<T> {
+  return (await import(new URL(`../../../core/dist/test/bench/${name}.js`, import.meta.url).href)) as T
 }

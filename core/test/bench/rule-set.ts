@@ -65,7 +65,7 @@ export function ruleFile(count: number, own: boolean): { readonly $version: stri
   }
 }
 
-export function factsOf(next: Draw): object {
+export function factsOf(next: Draw): Readonly<Record<string, unknown>> {
   const words = Array.from({ length: 5 + next(40) }, () => pick(WORDS, next)).join(' ')
   return {
     now: '2026-03-02T10:00:00Z',
