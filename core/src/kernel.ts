@@ -6,6 +6,7 @@ import { createAgents, type Agents } from './agents/agents.js'
 import type { AgentAccounts } from './agents/contract.js'
 import { createAnalytics } from './analytics/runner.js'
 import { createCursorStore } from './analytics/cursor-store.js'
+import { createCalendars } from './calendars/calendar.js'
 import { systemClock } from './clock.js'
 import type { Config } from './config/contract.js'
 import { applyMessages } from './conversations/apply.js'
@@ -135,6 +136,14 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     const definitions = () => container.get(names.host).definitions()
     const rules = createLiveRules({ config, definitions, db, events: sequencer, clock, log })
 
+    const calendars = createCalendars([
+      ...config.calendars,
+      // An agent's schedule is a calendar in the agent's time zone; no calendar can be called so.
+      ...config.agents.flatMap(({ id, timeZone, schedule }) =>
+        schedule ? [{ id: `agent:${id}`, timeZone, ...schedule }] : [],
+      ),
+    ])
+
     const ingress = new GroupCommitIngress({
       db,
       log,
@@ -186,6 +195,8 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
           clock,
           ids,
           node,
+          calendars,
+          outbound: () => container.get(names.outbound),
           rules,
           publish: (topic, data) => reader.publish(topic, data),
           instances: () => host.routing(),

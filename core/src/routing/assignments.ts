@@ -6,10 +6,12 @@ import type { Tables } from '../store/tables.js'
 import { ensureLoad, workingAgent } from './agent-store.js'
 import type { WorkContext } from './contract.js'
 import { endWork, freeItem } from './end-work.js'
+import type { QueueHours } from './hours.js'
 import { toInput } from './intake.js'
 import { count, fits, lockLoads, writeLoads } from './load-store.js'
 import { makeOffers, type MakeOfferDeps } from './make-offers.js'
 import { insertOffers } from './offer-store.js'
+import { databaseNow } from './opening-store.js'
 import { transact, type TransactDeps } from './transact.js'
 import { SYSTEM, workEvent, type Cause } from './work-events.js'
 import {
@@ -26,6 +28,7 @@ import {
 
 export interface AssignmentDeps extends TransactDeps, MakeOfferDeps {
   readonly config: Config
+  readonly hours: QueueHours
   readonly wake: (queues: readonly string[]) => void
 }
 
@@ -132,11 +135,22 @@ export async function transferWork(
       const giver = freed.holder ?? (context.actor.kind === 'agent' ? context.actor.id : null)
       const queue = 'queue' in to ? to.queue : item.queue
       const exclude = giver === null ? {} : { exclude: { agent: giver, seconds: GIVER_EXCLUDED_S } }
-      await requeue(trx, item.id, { ...('queue' in to ? { queue } : {}), ...exclude })
+      // An agent may be there after hours; a queue is not.
+      const placing =
+        'queue' in to && deps.hours.bounded(queue) ? deps.hours.place({ queue }, await databaseNow(trx)) : null
+      await requeue(trx, item.id, {
+        ...('queue' in to ? { queue } : {}),
+        ...exclude,
+        ...(placing === null ? {} : { extraQueues: placing.extraQueues }),
+        ...(placing?.held == null ? {} : { held: placing.held }),
+      })
       const version = await place(trx, conversation, { queue, assignee: null })
       const moved = { ...item, queue }
       emit([workEvent('work.transferred', moved, context, { from: freed.holder, to, note, version })])
-      if (target === null) emit([workEvent('work.queued', moved, context, { after: 'work.transferred' })])
+      if (placing?.held != null) {
+        const { reason, until } = placing.held
+        emit([workEvent('work.held', moved, context, { reason, until: until?.toISOString() ?? null })])
+      } else if (target === null) emit([workEvent('work.queued', moved, context, { after: 'work.transferred' })])
       else emit(await offerTo(trx, deps, moved, target, context))
       return [queue]
     },

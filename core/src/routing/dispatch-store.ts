@@ -126,7 +126,7 @@ export async function addOverflow(
       join jsonb_to_recordset(${JSON.stringify(queues)}::jsonb) as r(queue text, overflow text, seconds int)
         on r.queue = w.queue
       where w.state = 'queued' and not r.overflow = any(w.extra_queues)
-        and w.first_enqueued_at < clock_timestamp() - make_interval(secs => r.seconds)
+        and coalesce(w.opened_at, w.first_enqueued_at) < clock_timestamp() - make_interval(secs => r.seconds)
       order by w.id limit 1000 for no key update of w skip locked) due
     where work_item.id = due.id`.execute(db)
   return Number(numAffectedRows ?? 0)

@@ -1,19 +1,24 @@
 import type { Routing } from '@throughline/plugin-sdk'
 import type { Kysely } from 'kysely'
+import type { Calendars } from '../calendars/contract.js'
 import type { Clock } from '../clock.js'
 import type { Config } from '../config/contract.js'
 import type { EventReader, EventWriter } from '../events/contract.js'
 import type { Ids } from '../ids.js'
 import type { Jobs } from '../jobs/contract.js'
+import type { OutboundService } from '../outbound/contract.js'
 import type { Instance } from '../plugins/contract.js'
 import type { Tables } from '../store/tables.js'
 import { syncCapacities } from './agent-store.js'
 import { Beats } from './beats.js'
 import { Board } from './board.js'
+import { answerClosed } from './closed-answer.js'
 import type { PresenceService, QueueBoard, ReplanService, Router, WorkLedger, WorkService } from './contract.js'
 import { syncQueues } from './dispatch-store.js'
 import { Dispatcher } from './dispatcher.js'
 import { createFailureReport, type FailureReport } from './failures.js'
+import { createQueueHours } from './hours.js'
+import { OPEN_TASK, openQueues } from './opening.js'
 import { changePresence, createPresence, LEASE_S } from './presence.js'
 import { openSession, renewSessions } from './presence-store.js'
 import { createReplan } from './replan.js'
@@ -36,6 +41,10 @@ export interface RoutingDeps {
   readonly instances: () => readonly Instance<Routing>[]
   readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void }
   readonly random?: () => number
+  /** Absent: every queue is always open. */
+  readonly calendars?: Calendars
+  /** Says that a queue is closed. A function: the parts of the engine are made one after the other. */
+  readonly outbound?: () => Pick<OutboundService, 'queue' | 'wake'>
   /** Their failures are recorded as events; waiting items can be planned anew by them. */
   readonly rules?: Pick<RuleService, 'onFailure' | 'evaluate' | 'version'>
 }
@@ -62,20 +71,19 @@ const SWEEP_S = 5
 export function createRouting(deps: RoutingDeps): RoutingPart {
   const { db, config, events, jobs, clock, ids, log } = deps
   const board = new Board({ db, config, clock, log })
+  const hours = createQueueHours(config, deps.calendars ?? null)
   const dispatcher = new Dispatcher({ db, events, config, ids, jobs, log })
   const wake = (queues?: readonly string[]): void => dispatcher.wake(queues)
-  // Set away after the expiry's own transaction, in turn, so that stopping can wait for it.
+  // What follows an act in a transaction of its own, in turn, so that stopping can wait for it.
   let background: Promise<void> = Promise.resolve()
+  const after = (act: () => Promise<unknown>, failed: string): void => {
+    background = background
+      .then(async () => void (await act()))
+      .catch((error: unknown) => log.warn({ code: (error as { code?: string }).code }, failed))
+  }
   const missed = (agents: readonly string[]): void => {
     if (agents.length === 0) return
-    background = background
-      .then(() => awayAfterMisses(all, agents))
-      .catch((error: unknown) =>
-        log.warn(
-          { code: (error as { code?: string }).code },
-          'agents who let offers pass could not be set away; the sweep tries again',
-        ),
-      )
+    after(() => awayAfterMisses(all, agents), 'agents who let offers pass could not be set away; the sweep tries again')
   }
   const all: SweepDeps & { readonly log: RoutingDeps['log'] } = {
     db,
@@ -89,6 +97,8 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
     wake,
     lookThrough: (queues) => dispatcher.lookThrough(queues),
     missed,
+    hours,
+    outbound: deps.outbound ?? null,
   }
   const beats = new Beats({
     clock,
@@ -100,15 +110,26 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
         return { rescind: null }
       }),
   })
+  /** Told at once where a queue is closed; the sweep is behind it. */
+  const woken = (queues?: readonly string[]): void => {
+    wake(queues)
+    const now = new Date(clock.now())
+    if (queues?.some((queue) => !hours.state(queue, now).open) !== true) return
+    after(() => answerClosed(all), 'customers of a closed queue could not be told; the sweep tries again')
+  }
   const failures = createFailureReport({ db, events, clock, log })
   deps.rules?.onFailure(failures.rule)
   registerExpiry(jobs, all)
+  jobs.task(OPEN_TASK, async () => {
+    const opened = await openQueues(all)
+    if (opened.length > 0) wake(opened)
+  })
   jobs.every('routing.sweep', SWEEP_S, (signal) => sweepWork(all, signal))
   jobs.every('presence.sweep', SWEEP_S, (signal) => sweepPresence(all, signal))
 
   return Object.freeze({
     router: createRouter({ instances: deps.instances, config, report: failures, random: deps.random ?? Math.random }),
-    work: createWork({ ...all, board }),
+    work: createWork({ ...all, board, woken }),
     presence: createPresence(all, beats),
     board,
     replan: createReplan({ ...all, rules: deps.rules ?? { evaluate: () => null, version: () => null } }),

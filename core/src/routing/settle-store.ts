@@ -1,7 +1,7 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
 import type { Tables } from '../store/tables.js'
 import type { SettledDecision } from './contract.js'
-import type { Item, ItemInput } from './work-store.js'
+import type { ItemInput } from './work-store.js'
 
 /** Gives a held item the plan it was held for. The item's lock is held. Its place counts from when it first came. */
 export async function applyPlan(trx: Transaction<Tables>, item: ItemInput): Promise<boolean> {
@@ -10,6 +10,8 @@ export async function applyPlan(trx: Transaction<Tables>, item: ItemInput): Prom
       update work_item set queue = ${item.queue}, state = ${item.state}, waiting_reason = ${item.reason},
         held_until = ${item.heldUntil}::timestamptz, priority = ${item.priority}, head_start_s = ${item.headStartS},
         rank_at = first_enqueued_at - make_interval(secs => ${item.headStartS}::int),
+        channel_kind = ${item.channelKind}, units = ${item.units},
+        extra_queues = array(select distinct unnest(extra_queues || ${item.extraQueues}::text[])),
         preferred = ${item.preferred}::text[], plan = ${JSON.stringify(item.plan)}::json,
         plan_version = ${item.planVersion}, step = 0, step_from = now(), queued_at = now(), epoch = epoch + 1
       where id = ${item.id} and state = 'held' and waiting_reason = 'routing'
@@ -37,17 +39,6 @@ export async function recordSettled(
     from work_item w left join lateral (select facts from routing_decision d where d.work_item_id = w.id
       order by d.at limit 1) d on true
     where w.id = ${item}`.execute(trx)
-}
-
-/** Held items whose time has come, queued. Items in use are left for the next sweep. Idempotent by state. */
-export async function queueDueItems(trx: Transaction<Tables>, limit: number): Promise<readonly Item[]> {
-  const { rows } = await sql<Item>`
-    update work_item set state = 'queued', held_until = null, waiting_reason = null, queued_at = now(), epoch = epoch + 1
-    where id in (select id from work_item where state = 'held' and held_until <= clock_timestamp()
-      order by id limit ${limit} for no key update skip locked)
-    returning id, conversation_id as conversation, channel, channel_kind as "channelKind", queue, state, priority, units,
-      assignee, epoch`.execute(trx)
-  return rows
 }
 
 /** Decisions of a conversation, oldest first: facts, rule, version, plan, and at offers the candidates. */

@@ -1,5 +1,7 @@
 import { releaseLost, type AssignmentDeps } from './assignments.js'
+import { answerClosed, type ClosedAnswerDeps } from './closed-answer.js'
 import { addOverflow, waitingQueues } from './dispatch-store.js'
+import { openQueues } from './opening.js'
 import { expireOffers, MISSES_TO_AWAY, type OfferDeps } from './offers.js'
 import { changePresence, GRACE_S, LOST_S, setStatus, type PresenceDeps } from './presence.js'
 import {
@@ -10,12 +12,10 @@ import {
   missingAgents,
   overStatuses,
 } from './presence-store.js'
-import { queueDueItems } from './settle-store.js'
-import { transact } from './transact.js'
 import { REAL_TIME } from './units.js'
-import { SYSTEM, workEvent } from './work-events.js'
+import { SYSTEM } from './work-events.js'
 
-export interface SweepDeps extends PresenceDeps, OfferDeps, AssignmentDeps {
+export interface SweepDeps extends PresenceDeps, OfferDeps, AssignmentDeps, ClosedAnswerDeps {
   readonly wake: (queues?: readonly string[]) => void
   /** The same, and every new item is told why it waits, even when nobody has room. */
   readonly lookThrough: (queues: readonly string[]) => void
@@ -27,10 +27,8 @@ const OFFLINE_S = 300
 /** What no job and no wake-up reached: overdue offers, held items whose time has come, overflow, step timers. */
 export async function sweepWork(deps: SweepDeps, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && (await expireOffers(deps)) > 0);
-  await transact(deps, async (trx, emit) => {
-    const due = await queueDueItems(trx, 1000)
-    emit(due.map((item) => workEvent('work.queued', item, SYSTEM, { after: 'work.held' })))
-  })
+  await openQueues(deps, signal)
+  await answerClosed(deps, signal)
   const overflow = deps.config.queues.flatMap(({ id, overflow, maxWaitSeconds }) =>
     overflow === null || maxWaitSeconds === null ? [] : [{ queue: id, overflow, seconds: maxWaitSeconds }],
   )

@@ -11,6 +11,7 @@ export interface ItemInput {
   readonly channel: string
   readonly channelKind: string
   readonly queue: string
+  readonly extraQueues: readonly string[]
   readonly state: 'held' | 'queued'
   readonly reason: string | null
   readonly heldUntil: string | null
@@ -50,13 +51,14 @@ export async function insertItems(trx: Transaction<Tables>, items: readonly Item
   const { rows } = await sql<Item>`
     with given as (
       select * from jsonb_to_recordset(${JSON.stringify(items)}::jsonb) as r(
-        id uuid, conversation uuid, channel text, "channelKind" text, queue text, state text, reason text,
-        "heldUntil" timestamptz, "heldSeconds" int, priority text, "headStartS" int, units int, preferred jsonb,
+        id uuid, conversation uuid, channel text, "channelKind" text, queue text, "extraQueues" jsonb, state text,
+        reason text, "heldUntil" timestamptz, "heldSeconds" int, priority text, "headStartS" int, units int, preferred jsonb,
         plan json, "planVersion" text, "slaPolicy" text, tags jsonb)
     ), written as (
-      insert into work_item (id, conversation_id, channel, channel_kind, queue, state, waiting_reason, held_until,
+      insert into work_item (id, conversation_id, channel, channel_kind, queue, extra_queues, state, waiting_reason, held_until,
         priority, head_start_s, rank_at, units, preferred, plan, plan_version)
-      select id, conversation, channel, "channelKind", queue, state, reason,
+      select id, conversation, channel, "channelKind", queue,
+        array(select jsonb_array_elements_text("extraQueues")), state, reason,
         coalesce("heldUntil", now() + make_interval(secs => "heldSeconds")),
         priority, "headStartS", now() - make_interval(secs => "headStartS"), units,
         array(select jsonb_array_elements_text(preferred)), plan, "planVersion"
@@ -148,6 +150,9 @@ export interface Requeue {
   /** Not offered to this agent for `seconds`. */
   readonly exclude?: { readonly agent: string; readonly seconds: number }
   readonly returned?: boolean
+  /** The queue is closed: it waits for the opening, in another form where the customer is not there any more. */
+  readonly held?: { readonly until: Date | null; readonly reason: string }
+  readonly extraQueues?: readonly string[]
 }
 
 /** Back into the queue, at the place it had: first_enqueued_at and with it the rank stay. */
@@ -159,9 +164,11 @@ export async function requeue(trx: Transaction<Tables>, item: string, how: Reque
       ? sql`excluded`
       : sql`excluded || jsonb_build_object(${how.exclude.agent}::text, ${until})`
   await sql`
-    update work_item set state = 'queued', assignee = null, epoch = epoch + 1, queued_at = now(), held_until = null,
-      waiting_reason = null, excluded = ${excluded},
-      extra_queues = case when ${how.queue ?? null}::text is null then extra_queues else '{}' end,
+    update work_item set state = ${how.held === undefined ? 'queued' : 'held'}, assignee = null, epoch = epoch + 1,
+      queued_at = now(), held_until = ${how.held?.until ?? null}::timestamptz,
+      waiting_reason = ${how.held?.reason ?? null}, excluded = ${excluded},
+      extra_queues = case when ${how.queue ?? null}::text is null then extra_queues
+        else ${how.extraQueues ?? []}::text[] end,
       queue = coalesce(${how.queue ?? null}::text, queue),
       head_start_s = head_start_s + ${boost}::int, rank_at = rank_at - make_interval(secs => ${boost}::int)
     where id = ${item}`.execute(trx)

@@ -2,6 +2,7 @@ import type { Jobs } from '../jobs/contract.js'
 import { claimWork, completeWork, releaseWork, transferWork, type AssignmentDeps } from './assignments.js'
 import type { QueueBoard, WorkLedger, WorkService } from './contract.js'
 import { endWork } from './end-work.js'
+import type { QueueHours } from './hours.js'
 import { enqueue, settle } from './intake.js'
 import { joinWork } from './join-work.js'
 import { EXPIRE_TASK } from './make-offers.js'
@@ -11,6 +12,9 @@ import { decisionsOf } from './settle-store.js'
 
 export interface WorkDeps extends AssignmentDeps, OfferDeps {
   readonly wake: (queues?: readonly string[]) => void
+  /** After a commit that brought work: to be offered or, where the queue is closed, to be told about. */
+  readonly woken: (queues?: readonly string[]) => void
+  readonly hours: QueueHours
   readonly board: Pick<QueueBoard, 'read'>
   readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void }
 }
@@ -18,11 +22,11 @@ export interface WorkDeps extends AssignmentDeps, OfferDeps {
 /** The service over the acts of this folder; each act has its own file, its locks are told in transact.ts. */
 export function createWork(deps: WorkDeps): WorkService & WorkLedger {
   return Object.freeze({
-    enqueue: (trx, items) => enqueue(trx, items, deps.config),
+    enqueue: (trx, items) => enqueue(trx, items, deps),
     settle: async ({ item, decision }) => {
       try {
         const queue = await settle(deps, item, await decision)
-        if (queue !== null) deps.wake([queue])
+        if (queue !== null) deps.woken([queue])
       } catch (error) {
         // The item stays held; the sweep queues it by the plan it was stored with.
         deps.log.warn(
@@ -33,7 +37,7 @@ export function createWork(deps: WorkDeps): WorkService & WorkLedger {
     },
     end: endWork,
     join: (trx, from, into, context) => joinWork(trx, from, into, context),
-    wake: (queues) => deps.wake(queues),
+    wake: (queues) => deps.woken(queues),
     accept: (offer, agent, cause, within) => acceptOffer(deps, offer, agent, cause, within),
     decline: (offer, agent, reason, cause, within) => declineOffer(deps, offer, agent, reason, cause, within),
     presented: (offer, agent) => presentOffer(deps, offer, agent),

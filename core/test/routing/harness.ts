@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Plan } from '@throughline/plugin-sdk'
+import type { Calendars } from '../../src/calendars/contract.js'
 import type { ChannelKind, Config, QueueConfig } from '../../src/config/contract.js'
 import type { EventWriter, NewEvent } from '../../src/events/contract.js'
 import { createIds } from '../../src/ids.js'
 import type { Jobs, NewJob } from '../../src/jobs/contract.js'
 import type { NewWorkItem } from '../../src/routing/contract.js'
-import { createRouting, type RoutingPart } from '../../src/routing/routing.js'
+import { createRouting, type RoutingDeps, type RoutingPart } from '../../src/routing/routing.js'
 import type { Store } from '../../src/store/store.js'
 
 export const queue = (id: string, more: Partial<QueueConfig> = {}): QueueConfig => ({
@@ -26,6 +27,8 @@ export interface NodeOptions {
   readonly capacities?: Readonly<Record<string, number>>
   /** Further parts of the configuration. */
   readonly config?: Partial<Config>
+  readonly calendars?: Calendars
+  readonly outbound?: RoutingDeps['outbound']
 }
 
 export interface TestNode extends RoutingPart {
@@ -70,6 +73,8 @@ export function node(store: Store, options: NodeOptions = {}): TestNode {
     node: randomUUID(),
     publish: (topic, data) => void published.push({ topic, data }),
     instances: () => [],
+    ...(options.calendars === undefined ? {} : { calendars: options.calendars }),
+    ...(options.outbound === undefined ? {} : { outbound: options.outbound }),
     log: { warn: (fields, message) => void warnings.push({ ...fields, message }) },
   })
   return Object.freeze({
@@ -124,11 +129,11 @@ export async function enqueue(
   store: Store,
   part: RoutingPart,
   options: ItemOptions = {},
-): Promise<{ item: string; conversation: string }> {
+): Promise<{ item: string; conversation: string; events: readonly NewEvent[] }> {
   const conversation = randomUUID()
   const item = randomUUID()
   await store.pool.query(`insert into conversation (id, contact_id) values ($1, $2)`, [conversation, randomUUID()])
-  await store.db.transaction().execute((trx) =>
+  const events = await store.db.transaction().execute((trx) =>
     part.work.enqueue(trx, [
       {
         id: item,
@@ -149,7 +154,7 @@ export async function enqueue(
       [item, options.agoS],
     )
   }
-  return { item, conversation }
+  return { item, conversation, events }
 }
 
 /** Conversations with a chat each, in one transaction. */
