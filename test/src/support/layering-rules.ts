@@ -16,6 +16,7 @@ const domain = new Set([
   'identity',
   'conversations',
   'routing',
+  'calendars',
   'sla',
   'events',
   'agents',
