@@ -200,6 +200,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
           rules,
           publish: (topic, data) => reader.publish(topic, data),
           instances: () => host.routing(),
+          factSources: () => host.factSources(),
           log,
         }),
       (service) => service.stop(),

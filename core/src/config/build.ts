@@ -130,6 +130,7 @@ function buildInstance(input: BuildInput, pointer: string, id: string, entry: un
     onFailure: member(entry, 'onFailure') === 'disable' ? 'disable' : 'retry',
     checkOnStart: member(entry, 'checkOnStart') === true,
     allowIncompatible: member(entry, 'allowIncompatible') === true,
+    facts: member(entry, 'facts') === true,
     position: source.keyAt(pointer),
     path,
     positionOf: (inner) => source.valueAt(`${inside}${inner}`),

@@ -23,6 +23,8 @@ export interface InstanceConfig {
   readonly onFailure: 'retry' | 'disable'
   readonly checkOnStart: boolean
   readonly allowIncompatible: boolean
+  /** Of several instances of one plugin, this one loads its facts for rule files. */
+  readonly facts?: boolean
   readonly position: Position
   /** Position of a field inside `config` by JSON pointer (`/token`), for errors of the plugin's schema. */
   positionOf(pointer: string): Position

@@ -34,6 +34,11 @@ export function instanceSchema(extra: Record<string, SchemaNode> = {}, required:
         default: false,
         description: 'Load the plugin although it was made for another SDK version.',
       },
+      facts: {
+        type: 'boolean',
+        default: false,
+        description: 'Of several instances of one plugin, this one loads its facts for rule files.',
+      },
       ...extra,
     },
   }

@@ -276,7 +276,7 @@ function route<P>(deps: BatchDeps<P>, needs: readonly Routable[]) {
       rule: made.rule,
       version: made.version,
       reason: made.decision.reason,
-      facts: JSON.stringify({ ...requests[i]!.facts, random: made.random }),
+      facts: JSON.stringify({ ...(made.facts ?? requests[i]!.facts), random: made.random }),
       plan: work === null ? null : JSON.stringify(work.plan),
     })
   })

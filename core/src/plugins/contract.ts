@@ -3,11 +3,13 @@ import type {
   Capabilities,
   Channel,
   ChannelDef,
+  FactSubject,
   Identity,
   Logger,
   PluginDef,
   RawRequest,
   Routing,
+  RuleValue,
   Surface,
   ThreadMessage,
 } from '@throughline/plugin-sdk'
@@ -82,6 +84,17 @@ export interface ThreadReader {
   watch(channel: string, thread: string, changed: (what: { readonly typing?: boolean }) => void): () => void
 }
 
+/** An instance whose plugin publishes facts for rule files, under the plugin's name. */
+export interface FactSource {
+  readonly instance: string
+  readonly prefix: string
+  readonly facts: readonly string[]
+  /** Of the published schema: `number`, `string`, `array` … */
+  typeOf(fact: string): string
+  /** Through the guard: rejects when late, failing or not running. */
+  load(fact: string, subjects: readonly FactSubject[], timeoutMs: number): Promise<readonly RuleValue[]>
+}
+
 export interface PluginHost {
   /** Loads and starts everything; resolves when every instance is running or in a sink. Never throws for a plugin. */
   start(): Promise<void>
@@ -95,6 +108,8 @@ export interface PluginHost {
   surfaces(): readonly (Instance<Surface> & { readonly mount: string })[]
   /** Definitions by name, for rule operators and facts. */
   definitions(): readonly PluginDef[]
+  /** One an instance, for facts of rule files; of several instances of a plugin the first, or the one with `facts: true`. */
+  factSources(): readonly FactSource[]
   /** Calls back on every change of state of any instance. */
   onChange(changed: (status: InstanceStatus, previous: InstanceState) => void): () => void
 }

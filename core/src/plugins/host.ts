@@ -14,6 +14,7 @@ import type { Leases } from '../jobs/contract.js'
 import { capabilityMismatches } from './capability-check.js'
 import type { ContextDeps } from './context.js'
 import type { ChannelInstance, Instance, InstanceState, InstanceStatus, PluginHost } from './contract.js'
+import { factSources } from './fact-source.js'
 import { loadPlugin, type LoadedPlugin } from './loader.js'
 import type { Validate } from './prepare.js'
 import { sweepState } from './state-store.js'
@@ -95,6 +96,16 @@ export function createPluginHost(deps: HostDeps): SupervisedHost {
     ...others,
   ]
 
+  const configured = [
+    config.channels,
+    config.identity,
+    config.routing,
+    config.analytics,
+    config.surfaces,
+    config.plugins,
+  ]
+  const giveFacts = new Set(configured.flat().flatMap((it) => (it.facts === true ? [it.id] : [])))
+
   const warnAboutCapabilities = (): void => {
     for (const { supervisor, instance } of channels) {
       const capabilities = instance.capabilities('')
@@ -130,6 +141,7 @@ export function createPluginHost(deps: HostDeps): SupervisedHost {
       for (const { def } of all) if (def && !unique.has(def.name)) unique.set(def.name, def)
       return [...unique.values()]
     },
+    factSources: () => factSources(all, (id) => giveFacts.has(id)),
     onChange(changed) {
       listeners.add(changed)
       return () => void listeners.delete(changed)

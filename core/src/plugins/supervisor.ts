@@ -111,6 +111,10 @@ export class Supervisor<I extends object> implements Instance<I> {
     return this.#loaded?.def ?? null
   }
 
+  get context(): Context | null {
+    return this.#life?.context ?? null
+  }
+
   /** The file the plugin was loaded from: who is to blame for a stack trace. */
   get file(): string | null {
     return this.#loaded?.file ?? null

@@ -65,13 +65,18 @@ export interface SettledDecision {
   readonly rule: string | null
   /** null: the decision is `close`, nobody has to handle the conversation. */
   readonly work: PlannedWork | null
+  /** The facts it was made from, where they are more than those of the request. */
+  readonly facts?: Readonly<Record<string, unknown>>
 }
 
 export interface RoutingDecision extends SettledDecision {
   /** Plugin instance that decided, or `default`; while `pending`, the one that was asked. */
   readonly source: string
-  /** Never rejects, and is there within 500 ms a plugin. Hand it to WorkService.settle after the commit. */
-  readonly pending: Promise<SettledDecision> | null
+  /**
+   * Never rejects, and is there within 500 ms a plugin. Hand it to WorkService.settle after the commit: facts are loaded
+   * only when it is awaited.
+   */
+  readonly pending: PromiseLike<SettledDecision> | null
   /** The 0 ≤ random < 1 the plugins were given. */
   readonly random: number
 }
@@ -193,7 +198,7 @@ export interface WorkLedger {
    * After the commit: awaits a pending decision and applies it to the item that was stored as held. A node that dies
    * meanwhile leaves the item to the sweeper, which queues it by the plan it was stored with. Never rejects.
    */
-  settle(waiting: { readonly item: string; readonly decision: Promise<SettledDecision> }): Promise<void>
+  settle(waiting: { readonly item: string; readonly decision: PromiseLike<SettledDecision> }): Promise<void>
   /** Ends the live work item inside the caller's transaction, which holds the conversation's row lock. */
   end(
     trx: Transaction<Tables>,

@@ -56,6 +56,33 @@ export const factSchemas: Readonly<Record<RuleFileKind, FactFields>> = Object.fr
     }),
     message: object('The message that set this off; absent for a transfer.', message, true),
     channel,
+    agent: object(
+      'Who had the conversation last, and would get it back; for skill_gte, lang_gte and in_team.',
+      {
+        id: leaf('string', 'Id of the agent.'),
+        teams: leaf('string[]', 'Teams of the agent.'),
+        skills: Object.freeze({ type: 'open', nullable: true, description: 'Skill → level.' }),
+        languages: Object.freeze({ type: 'open', nullable: true, description: 'Language → level.' }),
+      },
+      true,
+    ),
+    history: object(
+      'Other conversations of the contact; for contact_stat.',
+      {
+        conversations_1d: leaf('number', 'Begun within a day.'),
+        conversations_7d: leaf('number', 'Begun within seven days.'),
+        conversations_30d: leaf('number', 'Begun within thirty days.'),
+        open_conversations: leaf('number', 'Not resolved.'),
+        last_agent: leaf('string', 'Agent of the latest that had one.', true),
+        last_channel: leaf('string', 'Channel of the latest.', true),
+      },
+      true,
+    ),
+    queues: Object.freeze({
+      type: 'open',
+      nullable: true,
+      description: 'Figures of the queues at the time of the decision; for queue_stat.',
+    }),
   }),
   continuity: Object.freeze({
     candidate: object('A conversation of the same contact that the message might belong to.', {

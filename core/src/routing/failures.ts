@@ -6,7 +6,8 @@ import type { RuleFileContext } from './rules/rule-file.js'
 
 /** Tells operators that something in routing failed, while routing goes on. Returns at once and never throws. */
 export interface FailureReport {
-  plugin(instance: string, reason: string): void
+  /** `operation`: what it was asked for, `route` unless said otherwise. */
+  plugin(instance: string, reason: string, operation?: string): void
   rule: NonNullable<RuleFileContext['onFailure']>
 }
 
@@ -39,11 +40,11 @@ export function createFailureReport(deps: FailureReportDeps): FailureReport {
   }
   const actor = { kind: 'system', id: null } as const
   return Object.freeze({
-    plugin: (instance, reason) =>
+    plugin: (instance, reason, operation = 'route') =>
       tell(
         `plugin ${instance} ${reason}`,
-        { type: 'plugin.error', actor, data: { instance, operation: 'route', reason } },
-        'a routing plugin failed, the next one decides',
+        { type: 'plugin.error', actor, data: { instance, operation, reason } },
+        operation === 'route' ? 'a routing plugin failed, the next one decides' : 'a fact of a plugin is null',
       ),
     rule: ({ file, rule, version, message }) =>
       tell(

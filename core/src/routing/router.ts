@@ -4,12 +4,15 @@ import type { Instance } from '../plugins/contract.js'
 import type { Facts, Router, RoutingDecision, SettledDecision } from './contract.js'
 import { judge, type DecisionNames } from './decision.js'
 import type { FailureReport } from './failures.js'
+import type { RuleFacts } from './rule-facts.js'
 
 export interface RouterDeps {
   /** Routing instances in the order of YAML. Asked for each decision: instances come and go. */
   readonly instances: () => readonly Instance<Routing>[]
   readonly config: Config
   readonly report: FailureReport
+  /** Further facts, where live rules name some. */
+  readonly facts?: RuleFacts
   /** 0 ≤ random < 1. Chosen here and recorded, so that a decision can be replayed. */
   readonly random: () => number
 }
@@ -85,8 +88,7 @@ export function createRouter(deps: RouterDeps): Router {
     return floor(names)
   }
 
-  const decideOne = (trigger: RouteRequest['trigger'], facts: Facts): RoutingDecision => {
-    const random = deps.random()
+  const decideOne = (trigger: RouteRequest['trigger'], facts: Facts, random = deps.random()): RoutingDecision => {
     const request: RouteRequest = Object.freeze({ trigger, facts: frozenFacts(facts), queues, random })
     const instances = deps.instances()
     for (const [at, instance] of instances.entries()) {
@@ -103,10 +105,41 @@ export function createRouter(deps: RouterDeps): Router {
     return { ...floor(names), pending: null, random }
   }
 
+  /** Live rules name facts that somebody has to be asked for: the item is held until they are there, after the commit. */
+  const decideLater = (
+    { trigger, facts }: Parameters<Router['decide']>[0][number],
+    at: number,
+    later: () => Promise<readonly Readonly<Record<string, unknown>>[]>,
+  ): RoutingDecision => {
+    const random = deps.random()
+    const ask = async (): Promise<SettledDecision> => {
+      const all = { ...facts, ...deps.facts?.atHand(), ...(await later())[at] }
+      const made = decideOne(trigger, all, random)
+      return { ...(made.pending === null ? made : await made.pending), facts: { ...all, random } }
+    }
+    let asked: Promise<SettledDecision> | undefined
+    const pending: PromiseLike<SettledDecision> = {
+      then: (done, failed) => (asked ??= ask()).then(done, failed),
+    }
+    const meanwhile = floor(names)
+    const held = { until: null, reason: 'routing' }
+    const work = meanwhile.work === null ? null : { ...meanwhile.work, held }
+    return { ...meanwhile, source: 'facts', work, pending, random }
+  }
+
   return Object.freeze({
-    decide: (requests: Parameters<Router['decide']>[0]) => ({
-      decisions: requests.map(({ trigger, facts }) => decideOne(trigger, facts)),
-    }),
+    decide: (requests: Parameters<Router['decide']>[0]) => {
+      const later = deps.facts?.later(requests.map((request) => request.facts)) ?? null
+      if (later !== null) return { decisions: requests.map((request, at) => decideLater(request, at, later)) }
+      const atHand = deps.facts?.atHand() ?? {}
+      return {
+        decisions: requests.map(({ trigger, facts }) => {
+          if (Object.keys(atHand).length === 0) return decideOne(trigger, facts)
+          const all = { ...facts, ...atHand }
+          return { ...decideOne(trigger, all), facts: all }
+        }),
+      }
+    },
   })
 }
 

@@ -7,7 +7,7 @@ import type { EventReader, EventWriter } from '../events/contract.js'
 import type { Ids } from '../ids.js'
 import type { Jobs } from '../jobs/contract.js'
 import type { OutboundService } from '../outbound/contract.js'
-import type { Instance } from '../plugins/contract.js'
+import type { FactSource, Instance } from '../plugins/contract.js'
 import type { Tables } from '../store/tables.js'
 import { syncCapacities } from './agent-store.js'
 import { Beats } from './beats.js'
@@ -23,6 +23,7 @@ import { changePresence, createPresence, LEASE_S } from './presence.js'
 import { openSession, renewSessions } from './presence-store.js'
 import { createReplan } from './replan.js'
 import { createRouter } from './router.js'
+import { createRuleFacts } from './rule-facts.js'
 import type { RuleService } from './rules/rules.js'
 import { awayAfterMisses, sweepPresence, sweepWork, type SweepDeps } from './sweep.js'
 import { createWork, registerExpiry } from './work.js'
@@ -46,7 +47,9 @@ export interface RoutingDeps {
   /** Says that a queue is closed. A function: the parts of the engine are made one after the other. */
   readonly outbound?: () => Pick<OutboundService, 'queue' | 'wake'>
   /** Their failures are recorded as events; waiting items can be planned anew by them. */
-  readonly rules?: Pick<RuleService, 'onFailure' | 'evaluate' | 'version'>
+  readonly rules?: Pick<RuleService, 'onFailure' | 'evaluate' | 'version' | 'uses'>
+  /** Plugins that publish facts for rules. */
+  readonly factSources?: () => readonly FactSource[]
 }
 
 export interface RoutingPart {
@@ -128,7 +131,21 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
   jobs.every('presence.sweep', SWEEP_S, (signal) => sweepPresence(all, signal))
 
   return Object.freeze({
-    router: createRouter({ instances: deps.instances, config, report: failures, random: deps.random ?? Math.random }),
+    router: createRouter({
+      instances: deps.instances,
+      config,
+      report: failures,
+      random: deps.random ?? Math.random,
+      facts: createRuleFacts({
+        db,
+        uses: () => deps.rules?.uses('routing') ?? null,
+        board,
+        sources: deps.factSources ?? (() => []),
+        report: failures,
+        clock,
+        log,
+      }),
+    }),
     work: createWork({ ...all, board, woken }),
     presence: createPresence(all, beats),
     board,

@@ -35,7 +35,7 @@ export async function recordSettled(
   await sql`
     insert into routing_decision (id, conversation_id, work_item_id, trigger, source, rule, version, reason, facts, plan)
     select ${id}, w.conversation_id, w.id, 'settled', ${decided.source}, ${decided.rule}, ${decided.version},
-      ${decided.decision.reason}, coalesce(d.facts, '{}'), ${JSON.stringify(decided.work?.plan ?? null)}::json
+      ${decided.decision.reason}, coalesce(${decided.facts === undefined ? null : JSON.stringify(decided.facts)}::json, d.facts, '{}'), ${JSON.stringify(decided.work?.plan ?? null)}::json
     from work_item w left join lateral (select facts from routing_decision d where d.work_item_id = w.id
       order by d.at limit 1) d on true
     where w.id = ${item}`.execute(trx)

@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { configJsonSchema } from '../../config/json-schema.js'
+import { ruleOperatorsPage } from '../../routing/rules/operator-docs.js'
 import type { Command } from '../command.js'
 import { exitCodes } from '../exit-codes.js'
 import { installedPlugins } from '../installed-plugins.js'
@@ -37,6 +38,7 @@ export async function generatedFiles(): Promise<readonly (readonly [string, stri
   return [
     ['docs/reference/errors.md', errorsPage()],
     ['docs/reference/config.md', configPage(plugins)],
+    ['docs/reference/rule-operators.md', ruleOperatorsPage()],
     ['config/throughline.schema.json', `${JSON.stringify(configJsonSchema(plugins), null, 2)}\n`],
   ]
 }

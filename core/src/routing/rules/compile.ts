@@ -1,3 +1,4 @@
+import { FUEL, OutOfFuel } from './fuel.js'
 import { isLogic, readPath, stepsOf, truthy, walk } from './json-logic.js'
 import type { FileData, Operator, Run } from './operator.js'
 
@@ -9,14 +10,7 @@ export interface CompileContext {
   readonly file: FileData
 }
 
-export const FUEL = 10_000
-
-/** Thrown inside an evaluation that takes too many steps; the rule then counts as not matching. */
-export class OutOfFuel extends Error {
-  constructor() {
-    super(`a rule took more than ${FUEL} steps`)
-  }
-}
+export { FUEL, OutOfFuel }
 
 function burn(run: Run): void {
   if (--run.fuel < 0) throw new OutOfFuel()

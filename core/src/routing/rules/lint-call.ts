@@ -3,6 +3,7 @@ import { didYouMean } from '../../suggest.js'
 import type { FactType } from '../fact-schema.js'
 import { instant } from './business-operators.js'
 import type { FileData, Operator } from './operator.js'
+import type { KnownNames } from './lint-then.js'
 import type { RuleReport } from './report.js'
 
 /** An operator with its arguments, whose types are known. */
@@ -18,6 +19,7 @@ export interface Call {
 interface Context {
   readonly report: RuleReport
   readonly file: FileData
+  readonly names?: KnownNames
 }
 
 /** The operator that is calm about null, for each comparison that is not. */
@@ -35,12 +37,13 @@ export function lintCall(call: Call, context: Context): FactType {
   types.forEach((_found, index) => checkArgument(call, index, context))
   if (name in CALM) checkComparison(call, context)
   checkNames(call, context)
+  checkLiterals(call, context)
   if (name === 'default' || name === 'coalesce') {
     return { type: types[0]?.type ?? 'any', nullable: types.at(-1)?.nullable ?? true }
   }
   // Only the two time differences answer null, and only for a time that is null or unreadable.
   const nullable = (name === 'minutes_since' || name === 'seconds_until') && types.some((item) => item.nullable)
-  return { type: operator.result, nullable: nullable || name === 'lookup' }
+  return { type: operator.result, nullable: nullable || name === 'lookup' || operator.nullable === true }
 }
 
 function checkCount({ name, operator, args, pointer }: Call, { report }: Context): void {
@@ -95,6 +98,13 @@ function checkNames({ name, args, place }: Call, { report, file }: Context): voi
     const message = `"${tier.slice(0, 60)}" is not one of the tiers${didYouMean(tier, file.tiers)}`
     report.error(place(index), message, 'List the tiers of this file from low to high: "tiers": ["basic", "vip"].')
   })
+}
+
+function checkLiterals({ operator, args, place }: Call, { report, file, names }: Context): void {
+  if (names === undefined) return
+  const error = (index: number, message: string, remedy = 'Correct it here, or define it in throughline.yaml.') =>
+    report.error(place(index), message, remedy)
+  operator.check?.({ args, names, file, error })
 }
 
 function fits(found: FactType['type'], wanted: RuleType): boolean {

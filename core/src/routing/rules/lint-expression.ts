@@ -5,6 +5,7 @@ import { formNames } from './compile.js'
 import { pointerTo } from './json-source.js'
 import { lintCall } from './lint-call.js'
 import type { FileData, Operator } from './operator.js'
+import type { KnownNames } from './lint-then.js'
 import type { RuleReport } from './report.js'
 
 /** What the names in an expression mean: facts, or the elements of a list inside map, filter and the like. */
@@ -15,6 +16,8 @@ export interface LintContext {
   readonly operators: ReadonlyMap<string, Operator>
   readonly file: FileData
   readonly report: RuleReport
+  /** Names of the configuration, for operators that take some. */
+  readonly names?: KnownNames
 }
 
 const MAX_DEPTH = 32
@@ -119,7 +122,9 @@ class Linter {
     const near = removed === undefined ? didYouMean(name, known) : ''
     const remedy =
       removed ??
-      (name.includes(':') ? 'Install the plugin that provides it.' : 'Use an operator of docs/guides/rule-files.md.')
+      (name.includes(':')
+        ? 'Install the plugin that provides it.'
+        : 'Use an operator of docs/reference/rule-operators.md.')
     const message =
       removed === undefined
         ? `"${name.slice(0, 60)}" is not an operator${near}`
@@ -164,14 +169,14 @@ class Linter {
     const { report, facts } = this.#context
     const forbidden = steps.find((step) => ['__proto__', 'prototype', 'constructor'].includes(step))
     if (forbidden !== undefined) {
-      report.error(pointer, `"${forbidden}" cannot be read`, 'Name a fact of docs/guides/rule-files.md.')
+      report.error(pointer, `"${forbidden}" cannot be read`, 'Name a fact of docs/reference/rule-operators.md.')
       return ANY
     }
     if ('facts' in scope) {
       const found = factAt(scope.facts, steps)
       if (found !== null) return found
       const message = `there is no fact "${written.slice(0, 80)}"${didYouMean(written, factPaths(facts))}`
-      report.error(pointer, message, 'Name a fact of docs/guides/rule-files.md, or one a plugin provides.')
+      report.error(pointer, message, 'Name a fact of docs/reference/rule-operators.md, or one a plugin provides.')
       return ANY
     }
     const [first] = steps

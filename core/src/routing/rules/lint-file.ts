@@ -121,7 +121,14 @@ function readRules(
       report.error(`${pointer}/id`, `there are two rules with the id "${id}"`, 'Give each rule an id of its own.')
     else seen.add(id)
     if (when === undefined) report.error(pointer, 'the rule has no condition', 'Add "when": a condition, or true.')
-    else lintExpression(when, `${pointer}/when`, { facts: input.facts, operators: input.operators, file, report })
+    else
+      lintExpression(when, `${pointer}/when`, {
+        facts: input.facts,
+        operators: input.operators,
+        file,
+        report,
+        names: input.names,
+      })
     if (stop !== undefined && typeof stop !== 'boolean')
       report.error(`${pointer}/stop`, '"stop" is true or false', 'Write true or false.')
     if (then === undefined) report.error(pointer, 'the rule does not say what happens', 'Add "then": { … }.')

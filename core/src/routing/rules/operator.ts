@@ -1,4 +1,5 @@
 import type { RuleType } from '@throughline/plugin-sdk'
+import type { KnownNames } from './lint-then.js'
 
 /** What operators see of one evaluation besides their arguments. */
 export interface Run {
@@ -24,6 +25,10 @@ export interface Operator {
   readonly result: RuleType
   /** Null arguments are handled; otherwise a nullable fact in its place is reported by the linter. */
   readonly nullSafe: boolean
+  /** May answer null although no argument is null. */
+  readonly nullable?: boolean
+  /** Looks at what is written as a literal: names, networks, levels. */
+  readonly check?: (call: LiteralCheck) => void
   readonly fn: (args: readonly unknown[], run: Run, scope: unknown, file: FileData) => unknown
   /** The same of exactly two arguments, without a list of them: most conditions of most files are such. */
   readonly pair?: (a: unknown, b: unknown) => unknown
@@ -46,6 +51,18 @@ export function pairOperator(
   nullSafe = true,
 ): Operator {
   return Object.freeze({ ...operator([2, 2], args, result, ([a, b]) => pair(a, b), nullSafe), pair })
+}
+
+/** Arguments as written: literals, and logic where something is computed. */
+export interface LiteralCheck {
+  readonly args: readonly unknown[]
+  readonly names: KnownNames
+  readonly file: FileData
+  readonly error: (index: number, message: string, remedy?: string) => void
+}
+
+export function checked(of: Operator, check: (call: LiteralCheck) => void): Operator {
+  return Object.freeze({ ...of, check })
 }
 
 export const MANY = 100

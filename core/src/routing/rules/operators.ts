@@ -1,8 +1,11 @@
 import type { PluginDef, RuleType, RuleValue } from '@throughline/plugin-sdk'
 import type { FactField, FactFields } from '../fact-schema.js'
+import { agentOperators } from './agent-operators.js'
 import { businessOperators } from './business-operators.js'
 import { operator, type Operator } from './operator.js'
+import { senderOperators } from './sender-operators.js'
 import { standardOperators } from './standard-operators.js'
+import { statOperators } from './stat-operators.js'
 import { textOperators } from './text-operators.js'
 
 /** Everything a rule may use without a plugin. */
@@ -10,6 +13,9 @@ export const builtInOperators: ReadonlyMap<string, Operator> = new Map([
   ...Object.entries(standardOperators),
   ...Object.entries(businessOperators),
   ...Object.entries(textOperators),
+  ...Object.entries(senderOperators),
+  ...Object.entries(agentOperators),
+  ...Object.entries(statOperators),
 ])
 
 /** Built-in operators and facts with those of the plugins, named under the plugin's own prefix. */

@@ -10,6 +10,7 @@ import { withPlugins } from './operators.js'
 import { createReport } from './report.js'
 import { createEvaluator } from './evaluate.js'
 import { runFileTests } from './file-tests.js'
+import { usesOf, type Uses } from './uses.js'
 
 export interface RuleFileContext extends KnownNames {
   /** Plugins whose rule operators and facts may be used. */
@@ -29,6 +30,8 @@ export interface LoadedRuleFile {
   /** Of the text: tells two files of one $version apart. */
   readonly digest: string
   readonly evaluate: (facts: Readonly<Record<string, unknown>>) => RuleResult | null
+  /** What its conditions ask for. */
+  readonly uses: Uses
   /** How many rules and tests it has. */
   readonly counts: { readonly rules: number; readonly tests: number }
   /** Warnings only. */
@@ -78,8 +81,9 @@ function buildRuleFile(
   runFileTests({ shape, facts, report, evaluate: createEvaluator({ shape, kind, operators, onFailure: undefined }) })
   if (report.failed) return { ok: false, problems: report.problems }
   const { version } = shape
+  const uses = usesOf(shape.rules.map((rule) => rule.when))
   const counts = { rules: shape.rules.length, tests: shape.tests.length }
-  return Object.freeze({ ok: true, version, digest: digestOf(text), evaluate, counts, problems: report.problems })
+  return Object.freeze({ ok: true, version, digest: digestOf(text), evaluate, uses, counts, problems: report.problems })
 }
 
 function problem(position: ConfigProblem['position'], message: string, remedy: string): ConfigProblem {

@@ -5,6 +5,7 @@ import type { RuleFileKind, RuleResult, Rules } from '../contract.js'
 import { builtInContinuity } from './built-in.js'
 import { LiveFile, type RuleFileStatus, type RuleNews } from './live-file.js'
 import { loadRuleFile, readRuleFile, type RuleFileContext } from './rule-file.js'
+import type { Uses } from './uses.js'
 import type { RuleVersions } from './version-store.js'
 
 export interface RuleService extends Rules {
@@ -17,6 +18,8 @@ export interface RuleService extends Rules {
   onFailure(listener: FailureListener): void
   /** Version in force by file; null: none, the default takes over. */
   version(file: RuleFileKind): string | null
+  /** What the version in force asks for; null: there is none. */
+  uses(file: RuleFileKind): Uses | null
   /** What is in force, and what is wrong with the files. */
   status(): readonly RuleFileStatus[]
   /** The files that are read, for a watcher. */
@@ -93,6 +96,7 @@ export function createRules(deps: RuleServiceDeps): RuleService {
     },
     onFailure: (listener) => void listeners.push(listener),
     version: (file) => files.get(file)?.live?.version ?? null,
+    uses: (file) => files.get(file)?.live?.uses ?? null,
     status: () => [...files.values()].map((file) => file.status()),
     evaluate: (file, facts): RuleResult | null => {
       const result = files.get(file)?.live?.evaluate(facts) ?? null

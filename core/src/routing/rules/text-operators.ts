@@ -1,4 +1,5 @@
-import { MANY, operator, type Operator } from './operator.js'
+import { spend } from './fuel.js'
+import { MANY, operator, type Operator, type Run } from './operator.js'
 
 const ASCII = /^[\x00-\x7f]*$/ // eslint-disable-line no-control-regex -- every ASCII text is its own decomposition
 /** Scripts that put no space between words: there a word is any place where it occurs. */
@@ -27,11 +28,16 @@ function texts(values: unknown): string[] {
   )
 }
 
-function anyOf(args: readonly unknown[], test: (text: string, wanted: string) => boolean): boolean {
+/** Characters looked at for one step: a list of words in a long text costs what it takes. */
+const CHARACTERS_A_STEP = 4_096
+
+function anyOf(args: readonly unknown[], run: Run, test: (text: string, wanted: string) => boolean): boolean {
   const [text, ...wanted] = args
   if (typeof text !== 'string') return false
   const folded = fold(text)
-  return wanted.some((item) => texts(item).some((one) => test(folded, fold(one))))
+  const words = wanted.flatMap(texts)
+  spend(run, Math.floor((folded.length * words.length) / CHARACTERS_A_STEP))
+  return words.some((one) => test(folded, fold(one)))
 }
 
 function containsWord(text: string, word: string): boolean {
@@ -52,15 +58,15 @@ function firstCharacter(text: string): string {
 
 /** Text, without regard to case and accents. No regular expressions: patterns are lists of literal texts. */
 export const textOperators: Readonly<Record<string, Operator>> = Object.freeze({
-  contains_word: operator([2, MANY], ['string', 'any'], 'boolean', (args) => anyOf(args, containsWord)),
-  starts_with: operator([2, MANY], ['string', 'any'], 'boolean', (args) =>
-    anyOf(args, (text, one) => text.startsWith(one)),
+  contains_word: operator([2, MANY], ['string', 'any'], 'boolean', (args, run) => anyOf(args, run, containsWord)),
+  starts_with: operator([2, MANY], ['string', 'any'], 'boolean', (args, run) =>
+    anyOf(args, run, (text, one) => text.startsWith(one)),
   ),
-  ends_with: operator([2, MANY], ['string', 'any'], 'boolean', (args) =>
-    anyOf(args, (text, one) => text.endsWith(one)),
+  ends_with: operator([2, MANY], ['string', 'any'], 'boolean', (args, run) =>
+    anyOf(args, run, (text, one) => text.endsWith(one)),
   ),
-  matches_any: operator([2, MANY], ['string', 'any'], 'boolean', (args) =>
-    anyOf(args, (text, one) => text.includes(one)),
+  matches_any: operator([2, MANY], ['string', 'any'], 'boolean', (args, run) =>
+    anyOf(args, run, (text, one) => text.includes(one)),
   ),
   eq_ci: operator(
     [2, 2],
@@ -68,9 +74,10 @@ export const textOperators: Readonly<Record<string, Operator>> = Object.freeze({
     'boolean',
     ([a, b]) => typeof a === 'string' && typeof b === 'string' && fold(a) === fold(b),
   ),
-  domain_in: operator([2, MANY], ['string', 'any'], 'boolean', (args) =>
+  domain_in: operator([2, MANY], ['string', 'any'], 'boolean', (args, run) =>
     anyOf(
       [typeof args[0] === 'string' ? `.${args[0].slice(args[0].lastIndexOf('@') + 1)}` : null, ...args.slice(1)],
+      run,
       (text, one) => text.endsWith(`.${one}`),
     ),
   ),
