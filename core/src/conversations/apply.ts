@@ -24,6 +24,8 @@ export type { TimelineDeps, TimelineInput } from './choose.js'
 export interface NeedsRouting {
   readonly conversation: ConversationRow
   readonly trigger: 'created' | 'reopened'
+  /** Who handled this conversation, or the customer's one before it, last. */
+  readonly formerAgent: string | null
   readonly channel: string
   readonly input: TimelineInput
   readonly text: string
@@ -204,6 +206,10 @@ export async function applyMessages(
       needs.set(conversation.id, {
         conversation,
         trigger: isNew ? 'created' : 'reopened',
+        formerAgent:
+          conversation.assignee ??
+          batch.byContact.get(input.contact.id)?.find((one) => one.assignee !== null)?.assignee ??
+          null,
         channel: input.channel,
         input,
         text,

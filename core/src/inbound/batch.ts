@@ -63,6 +63,8 @@ interface Routable {
     readonly language: string | null
   }
   readonly trigger: 'created' | 'reopened'
+  /** Who handled this conversation, or the customer's one before it, last. */
+  readonly formerAgent: string | null
   readonly channel: string
   readonly input: BatchMessage
   readonly text: string
@@ -261,9 +263,8 @@ function route<P>(deps: BatchDeps<P>, needs: readonly Routable[]) {
         planVersion: made.version,
         held: made.pending ? { until: null, reason: 'routing' } : work.held,
         // Whoever handled it last knows it best, after those the plan names.
-        preferred: [
-          ...new Set([...work.preferred, ...(conversation.assignee === null ? [] : [conversation.assignee])]),
-        ],
+        preferred: [...new Set([...work.preferred, ...(need.formerAgent === null ? [] : [need.formerAgent])])],
+        returnsTo: need.trigger === 'reopened' ? need.formerAgent : null,
       })
       if (made.pending) pending.push({ item: id, decision: made.pending })
     }

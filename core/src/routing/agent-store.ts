@@ -45,7 +45,10 @@ export async function workingAgent(
 }
 
 /** Everybody who may ever be asked, one snapshot, with whether they can be asked now. */
-export async function readCandidates(trx: Kysely<Tables> | Transaction<Tables>): Promise<readonly Candidate[]> {
+export async function readCandidates(
+  trx: Kysely<Tables> | Transaction<Tables>,
+  only: readonly string[] | null = null,
+): Promise<readonly Candidate[]> {
   const { rows } = await sql<Candidate>`
     select a.id as agent, a.teams, a.skills, a.languages, a.per_channel_max as "perChannelMax",
       coalesce(l.capacity, 0) as capacity, coalesce(l.reserved, 0) as reserved, coalesce(l.active, 0) as active,
@@ -54,7 +57,7 @@ export async function readCandidates(trx: Kysely<Tables> | Transaction<Tables>):
       coalesce(l.accepting, false) and exists (select 1 from presence_session s where s.agent_id = a.id
         and s.lost_at is null and s.lease_until > clock_timestamp()) as available
     from agent a left join agent_load l on l.agent_id = a.id left join agent_presence p on p.agent_id = a.id
-    where a.disabled_at is null and a.role in ${WORKING}
+    where a.disabled_at is null and a.role in ${WORKING} and (${only}::text[] is null or a.id = any(${only}::text[]))
     order by a.id`.execute(trx)
   return rows
 }

@@ -82,22 +82,22 @@ export async function releaseWork(deps: AssignmentDeps, conversation: string, co
 }
 
 /** The agent's connection is gone and the customer waits: back to the queue, ten minutes ahead. Acts once: by assignee. */
-export async function releaseLost(deps: AssignmentDeps, conversation: string, agent: string): Promise<void> {
+export async function releaseLost(
+  deps: AssignmentDeps,
+  conversation: string,
+  agent: string,
+  reason: 'connection_lost' | 'owner_absent' = 'connection_lost',
+): Promise<void> {
   const queue = await transact(deps, async (trx, emit) => {
     await lockConversation(trx, conversation)
     const item = await lockLiveItem(trx, conversation)
     if (item?.assignee !== agent) return null
-    const freed = await freeItem(
-      trx,
-      item,
-      { accepted: 'released', pending: 'rescinded', reason: 'connection_lost' },
-      SYSTEM,
-    )
+    const freed = await freeItem(trx, item, { accepted: 'released', pending: 'rescinded', reason }, SYSTEM)
     await requeue(trx, item.id, { returned: true })
     const version = await place(trx, conversation, { queue: item.queue, assignee: null })
     emit([
       ...freed.events,
-      workEvent('work.unassigned', item, SYSTEM, { agent, reason: 'connection_lost', version }),
+      workEvent('work.unassigned', item, SYSTEM, { agent, reason, version }),
       workEvent('work.queued', item, SYSTEM, { after: 'work.unassigned' }),
     ])
     return item.queue

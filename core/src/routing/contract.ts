@@ -109,6 +109,8 @@ export interface NewWorkItem {
   readonly planVersion: string
   readonly held: { readonly until: Date | null; readonly reason: string } | null
   readonly preferred: readonly string[]
+  /** The conversation was reopened: the agent who had it gets it back at once if there and with room. */
+  readonly returnsTo?: string | null
 }
 
 /** Work items and offers; all capacity is decided in one row of agent_load. */

@@ -20,6 +20,8 @@ export interface QueueHours {
   /** False: the queue is always open, and nobody has to look at the clock. */
   bounded(queue: string): boolean
   state(queue: string, now: Date): QueueState
+  /** The calendar that stands for a queue's hours: its own, else that of its first team. null: always open. */
+  calendarOf(queue: string): Calendar | null
   /** Follow-the-sun: an open queue that helps is tried before the item is held. */
   place(plan: Pick<Plan, 'queue' | 'steps'>, now: Date): Placing
   /** The same for every queue that can be closed: what the sweep asks. */
@@ -80,6 +82,7 @@ export function createQueueHours(
   return Object.freeze({
     bounded: (queue: string) => hours.has(queue),
     state,
+    calendarOf: (queue: string) => hours.get(queue)?.own ?? hours.get(queue)?.teams?.[0] ?? null,
     place,
     all: (now: Date) => [...hours.keys()].map((queue) => ({ queue, ...place({ queue }, now) })),
   })

@@ -2,13 +2,13 @@ import type { Plan } from '@throughline/plugin-sdk'
 import type { Transaction } from 'kysely'
 import type { Config } from '../config/contract.js'
 import type { NewEvent } from '../events/contract.js'
-import type { Ids } from '../ids.js'
 import type { Tables } from '../store/tables.js'
 import type { Jobs } from '../jobs/contract.js'
 import type { NewWorkItem, SettledDecision } from './contract.js'
 import { CLOSED, type Placing, type QueueHours } from './hours.js'
 import { OPEN_TASK } from './opening.js'
 import { databaseNow } from './opening-store.js'
+import { giveBack, type ReturnDeps } from './returning.js'
 import { applyPlan, recordSettled } from './settle-store.js'
 import { transact, type TransactDeps } from './transact.js'
 import { headStart, REAL_TIME, unitsOf } from './units.js'
@@ -52,8 +52,7 @@ function knownQueue(plan: Plan, config: Config): string {
   return config.queues.some((queue) => queue.id === plan.queue) ? plan.queue : config.defaultQueue
 }
 
-export interface IntakeDeps {
-  readonly config: Config
+export interface IntakeDeps extends ReturnDeps {
   readonly hours: QueueHours
   readonly jobs: Pick<Jobs, 'add'>
 }
@@ -82,11 +81,15 @@ export async function enqueue(
   const written = await insertItems(trx, inputs)
   const of = new Map(inputs.map((input) => [input.id, input]))
   await hintOpenings(trx, deps, inputs)
-  return written.map((item) =>
-    item.state === 'held'
-      ? workEvent('work.held', item, SYSTEM, heldAs(of.get(item.id)))
-      : workEvent('work.queued', item, SYSTEM),
-  )
+  const returned = await giveBack(trx, deps, written, items)
+  return [
+    ...written.map((item) =>
+      item.state === 'held'
+        ? workEvent('work.held', item, SYSTEM, heldAs(of.get(item.id)))
+        : workEvent('work.queued', item, SYSTEM),
+    ),
+    ...returned,
+  ]
 }
 
 function heldAs(input: ItemInput | undefined): Readonly<Record<string, unknown>> {
@@ -114,9 +117,7 @@ async function hintOpenings(
   await deps.jobs.add(trx, jobs)
 }
 
-export interface SettleDeps extends TransactDeps, IntakeDeps {
-  readonly ids: Ids
-}
+export interface SettleDeps extends TransactDeps, IntakeDeps {}
 
 /**
  * A pending decision has come: it replaces the plan the item was stored with. Lock: item. Only an item still held for this

@@ -101,6 +101,7 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
     lookThrough: (queues) => dispatcher.lookThrough(queues),
     missed,
     hours,
+    hoursOf: (agent, queue) => deps.calendars?.get(`agent:${agent}`) ?? hours.calendarOf(queue),
     outbound: deps.outbound ?? null,
   }
   const beats = new Beats({

@@ -1,4 +1,5 @@
-import { releaseLost, type AssignmentDeps } from './assignments.js'
+import { releaseAbsent, type AbsenceDeps } from './absence.js'
+import { releaseLost } from './assignments.js'
 import { answerClosed, type ClosedAnswerDeps } from './closed-answer.js'
 import { addOverflow, waitingQueues } from './dispatch-store.js'
 import { openQueues } from './opening.js'
@@ -15,7 +16,7 @@ import {
 import { REAL_TIME } from './units.js'
 import { SYSTEM } from './work-events.js'
 
-export interface SweepDeps extends PresenceDeps, OfferDeps, AssignmentDeps, ClosedAnswerDeps {
+export interface SweepDeps extends PresenceDeps, OfferDeps, AbsenceDeps, ClosedAnswerDeps {
   readonly wake: (queues?: readonly string[]) => void
   /** The same, and every new item is told why it waits, even when nobody has room. */
   readonly lookThrough: (queues: readonly string[]) => void
@@ -64,6 +65,7 @@ export async function sweepPresence(deps: SweepDeps, signal: AbortSignal): Promi
       )
     }
   }
+  await releaseAbsent(deps, signal)
   await awayAfterMisses(deps, await missingAgents(deps.db, MISSES_TO_AWAY))
   for (const { agent, ...to } of await finishedAgents(deps.db)) await setStatus(deps, agent, to, SYSTEM)
   for (const agent of await overStatuses(deps.db)) {

@@ -120,6 +120,7 @@ export interface ItemOptions {
   readonly plan?: Partial<Plan>
   readonly preferred?: readonly string[]
   readonly held?: NewWorkItem['held']
+  readonly returnsTo?: string
   /** Seconds ago that it came; moves first_enqueued_at and rank together. */
   readonly agoS?: number
 }
@@ -144,6 +145,7 @@ export async function enqueue(
         planVersion: '1',
         held: options.held ?? null,
         preferred: options.preferred ?? [],
+        returnsTo: options.returnsTo ?? null,
       },
     ]),
   )
