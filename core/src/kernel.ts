@@ -9,11 +9,9 @@ import { createCursorStore } from './analytics/cursor-store.js'
 import { createCalendars } from './calendars/calendar.js'
 import { systemClock } from './clock.js'
 import type { Config } from './config/contract.js'
-import { applyMessages } from './conversations/apply.js'
 import { createConversations } from './conversations/conversation-service.js'
-import { defaultContinuity } from './conversations/place.js'
 import { createThreadReader } from './conversations/thread-reader.js'
-import { applyMessageChange } from './conversations/timeline-store.js'
+import { composeDrain } from './kernel-drain.js'
 import { createContainer, token } from './di.js'
 import { LogReader } from './events/reader.js'
 import { readWatched } from './events/outbox-store.js'
@@ -21,18 +19,14 @@ import { Sequencer } from './events/sequencer.js'
 import { createHttp, type HttpServer } from './http/server.js'
 import { createIds } from './ids.js'
 import { createIdentity } from './identity/identity-service.js'
-import { joinContacts } from './identity/join.js'
-import { IdentityResolver, StaleBatch, type PreparedSender } from './identity/resolve.js'
-import { setConsent } from './identity/resolve-store.js'
 import { createAttachments } from './inbound/attachments.js'
 import type { InboxService } from './inbound/contract.js'
-import { Drain } from './inbound/drain.js'
 import { createInboxService } from './inbound/inbox-service.js'
 import { pruneInbox } from './inbound/inbox-store.js'
+import { createFreshRows } from './inbound/fresh-rows.js'
 import { GroupCommitIngress } from './inbound/ingress.js'
 import { createJobs } from './jobs/jobs.js'
 import { createOutbound } from './outbound/outbound.js'
-import { verifyReplyToken } from './outbound/reply-token.js'
 import { loadTemplates } from './outbound/templates.js'
 import { createEgress } from './plugins/egress.js'
 import { createFiles } from './plugins/files.js'
@@ -74,7 +68,7 @@ const names = {
   host: token<SupervisedHost>('plugin host'),
   routing: token<ReturnType<typeof createRouting>>('routing'),
   outbound: token<ReturnType<typeof createOutbound>>('outbound'),
-  drain: token<Drain<PreparedSender>>('drain'),
+  drain: token<ReturnType<typeof composeDrain>>('drain'),
   attachments: token<ReturnType<typeof createAttachments>>('attachments'),
   analytics: token<ReturnType<typeof createAnalytics>>('analytics'),
   agents: token<Agents>('agents'),
@@ -144,6 +138,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
       ),
     ])
 
+    const fresh = works ? createFreshRows() : undefined
     const ingress = new GroupCommitIngress({
       db,
       log,
@@ -151,6 +146,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
       ids,
       shards,
       drainsHere: works,
+      fresh,
       addJobs: (trx, list) => jobs.add(trx, list),
       stored: (touched) => {
         if (works) container.get(names.drain).wake(touched)
@@ -235,59 +231,25 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
         }),
       (service) => service.stop(),
     )
-    const resolver = new IdentityResolver({
-      db,
-      events: sequencer,
-      ids,
-      log,
-      plugins: () => host.identity(),
-      join: (trx, from, into, evidence) =>
-        joinContacts(trx, { ids, from, into, evidence, actor: { kind: 'system', id: null } }),
-    })
-    const openReplyToken = (text: string, thread: string) =>
-      verifyReplyToken(replyKey, text, thread)?.conversation ?? null
-    const timeline = {
-      ids,
-      channelKind,
-      watched,
-      openReplyToken,
-      continuity: (facts: Parameters<typeof defaultContinuity>[0]) => {
-        const action = rules.evaluate('continuity', facts as unknown as Readonly<Record<string, unknown>>)?.then[
-          'action'
-        ]
-        return action === 'join' || action === 'new' ? action : defaultContinuity(facts)
-      },
-    }
     const drain = container.register(
       names.drain,
       () =>
-        new Drain<PreparedSender>({
+        composeDrain({
           db,
           log,
           clock,
           ids,
           node,
-          identity: {
-            prepare: (senders) => resolver.prepare(senders),
-            resolve: (trx, senders) => resolver.resolve(trx, senders),
-            consent: setConsent,
-            suggest: (told) => resolver.suggest(told as never),
-            isStale: (error) => error instanceof StaleBatch,
-          },
-          timeline: {
-            apply: (trx, messages) => applyMessages(trx, messages, timeline),
-            change: applyMessageChange,
-          },
-          router: routing.router,
-          work: routing.work,
-          outbound,
           events: sequencer,
+          host,
+          rules,
+          routing,
+          outbound,
+          fresh,
+          replyKey,
           channelKind,
-          vouches: (text, thread) => openReplyToken(text, thread) !== null,
+          watched,
           attachmentsWait: () => attachments.wake(),
-          settle: (routes) => {
-            for (const route of routes) void routing.work.settle(route)
-          },
         }),
       (service) => service.stop(),
     )

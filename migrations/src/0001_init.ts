@@ -14,7 +14,7 @@ create table installation (
   id boolean primary key default true check (id),
   epoch uuid not null default gen_random_uuid(),      -- changes after a restore: every client resyncs
   root_key bytea not null default decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'),
-  shards smallint not null default 2,                 -- changes only while nothing is undrained
+  shards smallint not null default 8,                 -- changes only while nothing is undrained
   created_at timestamptz not null default now()
 );
 insert into installation default values;
@@ -46,20 +46,27 @@ create table inbox (
   external_id text not null,
   lane text not null,
   shard smallint not null,
-  state text not null default 'new' check (state in ('new', 'done', 'parked')),
+  state text not null default 'accepted' check (state in ('accepted', 'parked')),
   event json,                                          -- null: the body could not be parsed
   request uuid not null,                               -- events of one request share it
   raw bytea,                                           -- the body, on the first row of a request
   headers json,
   received_at timestamptz not null default now(),
-  crashes smallint not null default 0,                 -- times a process died with this row in hand
-  code text,
-  reason text,
-  done_at timestamptz
+  code text,                                           -- why it is parked, or why it changed nothing
+  reason text
 );
 create unique index inbox_once on inbox (channel, external_id);
-create index inbox_undrained on inbox (shard, id) where state = 'new';
 create index inbox_parked on inbox (id) where state = 'parked';
+
+-- Accepted and not yet applied. Apart from the inbox, because the end of a row is then a small delete and the wide row with
+-- its raw body is written once.
+create table inbox_waiting (
+  shard smallint not null,
+  id bigint not null,                                  -- of the inbox
+  lane text not null,
+  crashes smallint not null default 0,                 -- times a process died with this row in hand
+  primary key (shard, id)
+);
 
 create table shard (
   id smallint primary key,
@@ -80,43 +87,52 @@ create table lane_trouble (
   inbox_id bigint not null
 );
 
--- Takes the claim of a shard (free, or its lease over by database time) and names the rows in hand: the oldest undrained
--- ones of lanes that are not waiting after a failure. Answers them. Rows that were in hand when a claim lapsed get one more
--- crash; a claim with such rows holds only them, one at a time, so that the third death points at one row.
--- Not durable on purpose: a lost claim is a lapsed claim.
-create function claim_shard(shard_id smallint, node uuid, token uuid, lease interval, batch integer)
-returns table (row_id bigint, crashed smallint) language plpgsql as $$
+-- Takes the claims of those of the wanted shards that are free (or whose lease is over by database time) and have work, and
+-- names the rows in hand: the oldest waiting ones whose lane is not set aside. A lapsed claim means that a process died with
+-- its rows in hand: each of them counts one crash, and a row with crashes is handed out alone, so that the innocent ones
+-- next to it are not taken down again.
+create function claim_shards(wanted smallint[], node uuid, token uuid, lease interval, batch integer)
+returns table (row_id bigint, row_shard smallint, row_crashes smallint) language plpgsql as $$
 declare
+  mine smallint[];
   lapsed bigint[];
-  chosen bigint[];
 begin
   perform set_config('synchronous_commit', 'off', true);
-  select s.in_hand into lapsed from shard s
-    where s.id = shard_id and (s.claim_token is null or s.lease_until < clock_timestamp()) for no key update;
-  if not found then return; end if;
-  if lapsed <> '{}' then
-    update inbox i set crashes = i.crashes + 1 where i.id = any (lapsed) and i.state = 'new';
+  select array_agg(f.id), array_agg(distinct h.id) filter (where h.id is not null) into mine, lapsed
+    from (
+      select s.id, s.in_hand from shard s
+      where s.id = any (wanted) and (s.claim_token is null or s.lease_until < clock_timestamp())
+      order by s.id for no key update skip locked
+    ) f left join lateral unnest(f.in_hand) as h(id) on true;
+  if mine is null then return; end if;
+  if lapsed is not null then
+    update inbox_waiting w set crashes = w.crashes + 1 where w.shard = any (mine) and w.id = any (lapsed);
+    update shard s set claim_token = null, lease_until = null, in_hand = '{}' where s.id = any (mine);
   end if;
-  chosen := next_in_hand(shard_id, batch, '{}');
-  if chosen = '{}' then
-    if lapsed <> '{}' then
-      update shard s set claim_token = null, lease_until = null, in_hand = '{}' where s.id = shard_id;
-    end if;
-    return;
-  end if;
-  update shard s set claim_token = token, node_id = node, lease_until = clock_timestamp() + lease, in_hand = chosen
-    where s.id = shard_id;
-  return query select i.id, i.crashes from inbox i where i.id = any (chosen) order by i.id;
+  return query
+    with chosen as materialized (
+      select n.id, n.shard, n.crashes from next_in_hand(mine, batch) n
+    ), claimed as (
+      update shard s set claim_token = token, node_id = node, lease_until = clock_timestamp() + lease, in_hand = c.ids
+      from (select shard, array_agg(id order by id) as ids from chosen group by shard) c
+      where s.id = c.shard
+    )
+    select id, shard, crashes from chosen order by id;
 end $$;
 
-create function next_in_hand(shard_id smallint, batch integer, not_these bigint[]) returns bigint[] language sql as $$
+create function next_in_hand(shards smallint[], batch integer) returns table (id bigint, shard smallint, crashes smallint) language sql as $$
   with candidates as materialized (
-    select i.id, i.crashes from inbox i
-    where i.shard = shard_id and i.state = 'new' and i.id <> all (not_these)
-      and not exists (select 1 from lane_trouble l where l.lane = i.lane and l.retry_at > clock_timestamp())
-    order by i.id limit batch
+    select w.id, w.shard, w.crashes
+    from (select distinct unnest(shards)) as s(id)
+    cross join lateral (
+      select i.id, i.shard, i.crashes from inbox_waiting i
+      where i.shard = s.id
+        and not exists (select 1 from lane_trouble l where l.lane = i.lane and l.retry_at > clock_timestamp())
+      order by i.id limit batch
+    ) w
+    order by w.id limit batch
   )
-  select coalesce(array_agg(id order by id), '{}') from candidates
+  select id, shard, crashes from candidates
   where id = (select min(id) from candidates where crashes > 0) or not exists (select 1 from candidates where crashes > 0)
 $$;
 
@@ -198,6 +214,8 @@ create table conversation (
   sla_policy text,
   last_touchpoint uuid,
   last_message_at timestamptz,
+  -- Lists are sorted by the hour first: an index over the exact time would be rewritten by every message.
+  last_message_hour timestamp generated always as (date_trunc('hour', last_message_at at time zone 'UTC')) stored,
   last_inbound_at timestamptz,
   waiting_since timestamptz,                           -- the oldest unanswered customer message
   snoozed_until timestamptz,
@@ -208,7 +226,7 @@ create table conversation (
   created_at timestamptz not null default now()
 ) with (fillfactor = 80);
 create index conversation_contact on conversation (contact_id, created_at desc);
-create index conversation_list on conversation (status, last_message_at desc);
+create index conversation_list on conversation (status, last_message_hour desc);
 create index conversation_assignee on conversation (assignee) where assignee is not null and status <> 'resolved';
 create index conversation_snoozed on conversation (snoozed_until) where status = 'snoozed';
 

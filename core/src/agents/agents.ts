@@ -6,11 +6,12 @@ import type { EventReader, EventWriter } from '../events/contract.js'
 import type { Ids } from '../ids.js'
 import type { Tables } from '../store/tables.js'
 import type { CommandDeps } from './command.js'
-import { Connection, wireOf, type ConnectionInfo } from './connection.js'
+import { Connection, type ConnectionInfo } from './connection.js'
 import type { Principal } from './contract.js'
 import { pruneResults } from './dedupe-store.js'
 import { closeCodes, limits } from './frames.js'
 import { runCommand, type Call, type RunDeps } from './run-command.js'
+import { wireOf } from './wire.js'
 
 export interface AgentsDeps extends Omit<CommandDeps, 'transact' | 'reader'> {
   readonly db: Kysely<Tables>

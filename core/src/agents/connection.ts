@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Logger } from '@throughline/plugin-sdk'
 import type { WebSocket } from 'ws'
 import type { Clock } from '../clock.js'
@@ -9,6 +10,7 @@ import type { AgentAccounts, Principal } from './contract.js'
 import { closeCodes, limits, parseFrame, type Frame } from './frames.js'
 import { runCommand, type RunDeps } from './run-command.js'
 import { maySee } from './scopes.js'
+import { wireOf, type Wire } from './wire.js'
 
 export interface ConnectionDeps extends RunDeps {
   readonly accounts: AgentAccounts
@@ -24,13 +26,6 @@ export interface ConnectionDeps extends RunDeps {
 export interface ConnectionInfo {
   readonly origin: string | null
   readonly ip: string
-}
-
-/** A logged event with its JSON, made once for all sockets of the node. */
-export interface Wire {
-  readonly event: StoredEvent
-  /** `"d":{…}` and the other members that do not differ between sessions. */
-  readonly json: string
 }
 
 type Phase = 'anonymous' | 'greeting' | 'live' | 'closed'
@@ -100,7 +95,14 @@ export class Connection {
   /** A batch of the log, every position once and in order. Called by the hub. */
   deliver(batch: readonly Wire[]): void {
     if (this.#phase !== 'live') return
-    for (const wire of batch) this.#offer(wire)
+    // One write for the whole batch: frames are small, and each write of its own would be a system call.
+    const stream = (this.#socket as WebSocket & { readonly _socket?: Socket })._socket
+    stream?.cork()
+    try {
+      for (const wire of batch) this.#offer(wire)
+    } finally {
+      stream?.uncork()
+    }
   }
 
   /** Ephemeral: coalesced away first when the client is slow. */
@@ -137,9 +139,7 @@ export class Connection {
     if (principal === null || !maySee(principal, event)) return
     if (this.#intents !== null && !this.#intents.has(intentsOf(event.type))) return
     if (event.type === 'session.revoked' && event.agent === principal.agent) return
-    this.#socket.send(
-      `{"t":${JSON.stringify(event.type)},"position":${event.position},"prev":${this.#sent},${wire.json}}`,
-    )
+    this.#socket.send(wire.frame(this.#sent), { binary: false })
     this.#sent = event.position
   }
 
@@ -384,21 +384,6 @@ export class Connection {
       this.#deps.log.warn({ err: error }, "the end of an agent's session could not be stored; its lease runs out")
     })
   }
-}
-
-/** The part of an event that is the same for every session. */
-export function wireOf(event: StoredEvent): Wire {
-  const body = {
-    ts: event.at,
-    d: {
-      ...event.data,
-      conversation: event.conversation,
-      contact: event.contact,
-      actor: event.actor,
-      causeId: event.cause,
-    },
-  }
-  return { event, json: JSON.stringify(body).slice(1, -1) }
 }
 
 function cursorIn(resume: unknown): { readonly epoch: string; readonly position: number } | null {

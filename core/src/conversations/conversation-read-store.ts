@@ -65,7 +65,8 @@ export async function listConversations(
       and (${queue}::text is null or c.queue = ${queue})
       and (${contact}::uuid is null or c.contact_id = ${contact}::uuid)
       and (${after?.id ?? null}::uuid is null
-        or (c.last_message_at, c.id) < (${after?.at ?? null}::timestamptz, ${after?.id ?? null}::uuid))
-    order by c.last_message_at desc, c.id desc limit ${limit}`.execute(db)
+        or c.last_message_hour <= date_trunc('hour', ${after?.at ?? null}::timestamptz at time zone 'UTC')
+          and (c.last_message_at, c.id) < (${after?.at ?? null}::timestamptz, ${after?.id ?? null}::uuid))
+    order by c.last_message_hour desc, c.last_message_at desc, c.id desc limit ${limit}`.execute(db)
   return rows.map(({ place, ...row }) => ({ view: conversationView(row), at: place }))
 }

@@ -25,7 +25,9 @@ export function toRaw(request: FastifyRequest, path: string, publicUrl: string, 
   const type = givenTypes.get(request.raw)
   if (type !== undefined) headers['content-type'] = type
   const query: Record<string, string> = {}
-  for (const [name, value] of new URL(request.raw.url ?? '/', 'http://local').searchParams) query[name] = value
+  const target = request.raw.url ?? '/'
+  const question = target.indexOf('?')
+  if (question >= 0) for (const [name, value] of new URLSearchParams(target.slice(question + 1))) query[name] = value
   return rawRequest({
     method: request.method === 'GET' ? 'GET' : 'POST',
     path,

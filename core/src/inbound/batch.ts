@@ -8,7 +8,16 @@ import type { InboundReceipt, OutboundService } from '../outbound/contract.js'
 import type { Facts, NewWorkItem, Router, RoutingDecision, WorkService } from '../routing/contract.js'
 import type { Tables } from '../store/tables.js'
 import { insertDecisions, type NewDecision } from './decision-store.js'
-import { clearTrouble, closeBatch, endRows, readInHand, type Claim, type InboxRow, type RowEnd } from './drain-store.js'
+import type { FreshRows } from './fresh-rows.js'
+import {
+  clearTrouble,
+  closeBatch,
+  readInHand,
+  remarkRows,
+  type Claim,
+  type HandRow,
+  type InboxRow,
+} from './drain-store.js'
 
 /** What the drain needs from identity and conversations, as the kernel wires it. */
 export interface BatchIdentity<Prepared, Told = unknown> {
@@ -105,13 +114,13 @@ export interface BatchDeps<Prepared> {
   readonly outbound: Pick<OutboundService, 'applyReceipts'>
   readonly events: Pick<EventWriter, 'append'>
   readonly channelKind: (channel: string) => ChannelKind
+  /** Rows this node has just stored itself. */
+  readonly fresh?: FreshRows | undefined
   /** True when the token was minted for this thread: then the signature vouches for the sender. */
   readonly vouches: (token: string, thread: string) => boolean
 }
 
 export interface BatchResult {
-  /** Rows in hand for the next batch; empty: the claim was given up. */
-  readonly next: readonly number[]
   readonly queues: readonly string[]
   readonly attachments: boolean
   readonly pending: readonly PendingRoute[]
@@ -125,23 +134,22 @@ export interface PendingRoute {
   readonly decision: NonNullable<RoutingDecision['pending']>
 }
 
-/** The claim was lost: somebody else drains the shard. The transaction was rolled back. */
+/** The claim was lost: somebody else drains its shards. The transaction was rolled back. */
 export class ClaimLost extends Error {
   override readonly name = 'ClaimLost'
 }
 
 /**
  * Applies the rows in hand in one transaction: identity, continuity, timeline, routing, work, events, receipts, and last the
- * fence on the shard's claim. Locks: contacts in id order, then conversations, then the rest. Any throw rolls all back.
+ * fence on the claim. Locks: contacts in id order, then conversations, then the rest. Any throw rolls all back.
  */
 export async function applyBatch<P>(
   deps: BatchDeps<P>,
   claim: Claim,
-  hand: readonly number[],
-  nextBatch: number,
-  alsoHandled: readonly number[] = [],
+  hand: readonly HandRow[],
+  part: 'all' | 'part' = 'all',
 ): Promise<BatchResult> {
-  const rows = await readInHand(deps.db, hand)
+  const rows = deps.fresh?.take(hand) ?? (await readInHand(deps.db, hand))
   const senders = rows.flatMap((row) => {
     const sender = senderOf(row.event, deps)
     return sender === null ? [] : [{ row, channel: row.channel, sender }]
@@ -158,16 +166,12 @@ export async function applyBatch<P>(
     if (routed.decisions.length > 0) await insertDecisions(trx, routed.decisions)
     const further = await applyFurther(deps, trx, rows, resolvedBy)
     await deps.events.append(trx, [...identity.events, ...written.events, ...workEvents, ...further.events])
-    await endRows(
-      trx,
-      rows.map((row) => endOf(row, timeline.remarks, further.remarks)),
-    )
-    const retried = rows.filter((row) => row.crashes > 0 || alsoHandled.length > 0 || hand.length === 1)
+    await remarkRows(trx, new Map([...further.remarks, ...timeline.remarks]))
+    const retried = rows.filter((row) => row.crashes > 0 || part === 'part' || hand.length === 1)
     if (retried.length > 0) await clearTrouble(trx, [...new Set(retried.map((row) => row.lane))])
-    const next = await closeBatch(trx, claim, nextBatch, [...hand, ...alsoHandled])
-    if (next === null) throw new ClaimLost(`the claim of shard ${claim.shard} is not ours any more`)
+    if (!(await closeBatch(trx, claim, rows, part === 'part')))
+      throw new ClaimLost(`the claim of the shards ${claim.shards.join(', ')} is not ours any more`)
     return {
-      next,
       queues: routed.queues,
       attachments: written.attachments,
       pending: routed.pending,
@@ -393,8 +397,4 @@ async function applyFurther<P>(
   }
   if (receipts.length > 0) events.push(...(await deps.outbound.applyReceipts(trx, receipts)))
   return { events, remarks }
-}
-
-function endOf(row: InboxRow, a: ReadonlyMap<number, string>, b: ReadonlyMap<number, string>): RowEnd {
-  return { id: row.id, state: 'done', code: a.get(row.id) ?? b.get(row.id) ?? null, reason: null }
 }

@@ -2,9 +2,10 @@ import { sql, type Kysely, type Transaction } from 'kysely'
 import type { InboundEvent } from '@throughline/plugin-sdk'
 import type { Tables } from '../store/tables.js'
 
-/** An undrained row in hand. */
+/** A waiting row in hand. */
 export interface InboxRow {
   readonly id: number
+  readonly shard: number
   readonly channel: string
   readonly externalId: string
   readonly lane: string
@@ -14,76 +15,89 @@ export interface InboxRow {
   readonly crashes: number
 }
 
+/** A row in hand, before it is read. */
+export type HandRow = Pick<InboxRow, 'id' | 'shard' | 'crashes'>
+
+/** The right to apply rows of these shards for a while. Every batch has a token of its own. */
 export interface Claim {
-  readonly shard: number
-  readonly node: string
   readonly token: string
+  readonly shards: readonly number[]
 }
 
 const LEASE = '30 seconds'
 
-/** Takes the claim and names the rows in hand; empty when somebody else drains the shard or nothing is to do. */
-export async function claimShard(db: Kysely<Tables>, claim: Claim, batch: number): Promise<number[]> {
-  const { rows } = await sql<{ row_id: number }>`
-    select row_id from claim_shard(${claim.shard}::smallint, ${claim.node}::uuid, ${claim.token}::uuid, ${LEASE}::interval, ${batch}::int)`.execute(
-    db,
-  )
-  return rows.map((row) => row.row_id)
+/**
+ * Claims those of the wanted shards that are free and have work, and names the rows in hand; none when there is nothing to
+ * do or others drain them. Lock: the shards' rows, skipped where somebody else is at it.
+ */
+export async function claimShards(
+  db: Kysely<Tables>,
+  wanted: readonly number[],
+  owner: { readonly node: string; readonly token: string },
+  batch: number,
+): Promise<{ readonly claim: Claim; readonly hand: readonly HandRow[] }> {
+  const { rows } = await sql<{ row_id: number; row_shard: number; row_crashes: number }>`
+    select row_id, row_shard, row_crashes from claim_shards(${wanted}::smallint[], ${owner.node}::uuid, ${owner.token}::uuid,
+      ${LEASE}::interval, ${batch}::int)`.execute(db)
+  const shards = [...new Set(rows.map((row) => row.row_shard))]
+  const hand = rows.map((row) => ({ id: row.row_id, shard: row.row_shard, crashes: row.row_crashes }))
+  return { claim: { token: owner.token, shards }, hand }
 }
 
-export async function readInHand(trx: Kysely<Tables>, ids: readonly number[]): Promise<InboxRow[]> {
+/** The rows in hand, but those of a lane that was set aside meanwhile: they stay behind its head. */
+export async function readInHand(db: Kysely<Tables>, hand: readonly HandRow[]): Promise<readonly InboxRow[]> {
   const { rows } = await sql<InboxRow>`
-    select id, channel, external_id as "externalId", lane, event, received_at as "receivedAt", crashes
-    from inbox where id = any(${ids}::bigint[]) and state = 'new' order by id`.execute(trx)
+    select i.id, i.shard, i.channel, i.external_id as "externalId", i.lane, i.event, i.received_at as "receivedAt", w.crashes
+    from unnest(${hand.map((row) => row.shard)}::smallint[], ${hand.map((row) => row.id)}::bigint[]) as h(shard, id)
+    join inbox_waiting w on w.shard = h.shard and w.id = h.id
+    join inbox i on i.id = h.id
+    where not exists (select 1 from lane_trouble l where l.lane = w.lane and l.retry_at > clock_timestamp())
+    order by i.id`.execute(db)
   return rows
 }
 
-/** How a row ended: applied (with a remark where it had no effect) or parked. */
-export interface RowEnd {
-  readonly id: number
-  readonly state: 'done' | 'parked'
-  readonly code: string | null
-  readonly reason: string | null
-}
-
-export async function endRows(trx: Transaction<Tables>, ends: readonly RowEnd[]): Promise<void> {
-  if (ends.length === 0) return
+/** Rows that were applied without any effect say why. */
+export async function remarkRows(trx: Transaction<Tables>, remarks: ReadonlyMap<number, string>): Promise<void> {
+  if (remarks.size === 0) return
   await sql`
-    update inbox i set state = e.state, code = e.code, reason = e.reason, done_at = now()
-    from unnest(${ends.map((e) => e.id)}::bigint[], ${ends.map((e) => e.state)}::text[], ${ends.map((e) => e.code)}::text[],
-      ${ends.map((e) => e.reason)}::text[]) as e(id, state, code, reason)
-    where i.id = e.id`.execute(trx)
+    update inbox i set code = r.code
+    from unnest(${[...remarks.keys()]}::bigint[], ${[...remarks.values()]}::text[]) as r(id, code)
+    where i.id = r.id`.execute(trx)
 }
 
 /**
- * The closing statement of every batch: the fence. Renews the claim with the rows of the next batch, or gives it up when
- * there are none. null: the claim is not ours any more, so the caller must roll back (F4).
+ * The closing statement of every batch: its rows wait no more, and the fence: the claim must still be ours, and is given up.
+ * false: it is somebody else's by now, so the caller must roll back (F4). While a failed batch is applied in parts, the
+ * claim is kept for the next part.
  */
 export async function closeBatch(
   trx: Transaction<Tables>,
   claim: Claim,
-  batch: number,
-  handled: readonly number[],
-): Promise<number[] | null> {
-  const { rows } = await sql<{ in_hand: number[] }>`
-    with next as materialized (
-      select next_in_hand(${claim.shard}::smallint, ${batch}::int, ${handled}::bigint[]) as ids
+  rows: readonly InboxRow[],
+  keep: boolean,
+): Promise<boolean> {
+  const { rows: fenced } = await sql<{ n: number }>`
+    with ended as (
+      delete from inbox_waiting w
+      using unnest(${rows.map((row) => row.shard)}::smallint[], ${rows.map((row) => row.id)}::bigint[]) as e(shard, id)
+      where w.shard = e.shard and w.id = e.id
+    ), fence as (
+      update shard s set
+        claim_token = case when ${keep} then s.claim_token end,
+        lease_until = case when ${keep} then clock_timestamp() + ${LEASE}::interval end,
+        in_hand = case when ${keep} then s.in_hand else '{}' end
+      where s.id = any(${claim.shards}::smallint[]) and s.claim_token = ${claim.token}::uuid
+      returning 1
     )
-    update shard s set
-      in_hand = next.ids,
-      claim_token = case when next.ids = '{}' then null else s.claim_token end,
-      lease_until = case when next.ids = '{}' then null else clock_timestamp() + ${LEASE}::interval end
-    from next
-    where s.id = ${claim.shard} and s.claim_token = ${claim.token}::uuid
-    returning s.in_hand`.execute(trx)
-  return rows[0]?.in_hand ?? null
+    select count(*) as n from fence`.execute(trx)
+  return fenced[0]?.n === claim.shards.length
 }
 
 /** Gives the claim up without having done anything with the rest in hand. */
-export async function releaseShard(db: Kysely<Tables>, claim: Claim): Promise<void> {
+export async function releaseClaim(db: Kysely<Tables>, claim: Claim): Promise<void> {
   await sql`
     update shard set claim_token = null, lease_until = null, in_hand = '{}'
-    where id = ${claim.shard} and claim_token = ${claim.token}::uuid`.execute(db)
+    where id = any(${claim.shards}::smallint[]) and claim_token = ${claim.token}::uuid`.execute(db)
 }
 
 const TRIES = 5
@@ -93,16 +107,11 @@ const PATIENCE = '2 minutes'
  * The head of a lane failed: the lane is set aside and tried again later, so that its neighbours go on. After five tries or
  * two minutes the row is parked instead and the lane continues behind it. Answers what was done.
  */
-export async function setLaneAside(
-  db: Kysely<Tables>,
-  row: InboxRow,
-  shard: number,
-  reason: string,
-): Promise<'waits' | 'parked'> {
+export async function setLaneAside(db: Kysely<Tables>, row: InboxRow, reason: string): Promise<'waits' | 'parked'> {
   return db.transaction().execute(async (trx) => {
     const { rows } = await sql<{ spent: boolean }>`
       insert into lane_trouble as l (lane, shard, attempts, retry_at, inbox_id)
-      values (${row.lane}, ${shard}, 1, clock_timestamp() + interval '1 second', ${row.id})
+      values (${row.lane}, ${row.shard}, 1, clock_timestamp() + interval '1 second', ${row.id})
       on conflict (lane) do update set
         attempts = case when l.inbox_id = excluded.inbox_id then l.attempts + 1 else 1 end,
         first_failed_at = case when l.inbox_id = excluded.inbox_id then l.first_failed_at else now() end,
@@ -110,10 +119,24 @@ export async function setLaneAside(
         inbox_id = excluded.inbox_id
       returning attempts >= ${TRIES} or first_failed_at < now() - ${PATIENCE}::interval as spent`.execute(trx)
     if (rows[0]?.spent !== true) return 'waits'
-    await endRows(trx, [{ id: row.id, state: 'parked', code: 'apply_failed', reason: reason.slice(0, 500) }])
+    await parkRow(trx, row, 'apply_failed', reason)
     await sql`delete from lane_trouble where lane = ${row.lane}`.execute(trx)
     return 'parked'
   })
+}
+
+/** The row waits no more; it stays visible, with its raw body, until somebody replays it. */
+export async function parkRow(
+  db: Kysely<Tables>,
+  row: Pick<InboxRow, 'id' | 'shard'>,
+  code: string,
+  reason: string,
+): Promise<void> {
+  await sql`
+    with parked as (delete from inbox_waiting where shard = ${row.shard} and id = ${row.id})
+    update inbox set state = 'parked', code = ${code}, reason = ${reason.slice(0, 500)} where id = ${row.id}`.execute(
+    db,
+  )
 }
 
 export async function clearTrouble(trx: Transaction<Tables>, lanes: readonly string[]): Promise<void> {

@@ -1,16 +1,18 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { EventWriter, NewEvent } from '../events/contract.js'
 import type { Tables } from '../store/tables.js'
 import type { Kysely } from 'kysely'
 import { applyBatch, ClaimLost, type BatchDeps, type BatchResult, type PendingRoute } from './batch.js'
 import {
-  claimShard,
+  claimShards,
+  parkRow,
   readInHand,
-  releaseShard,
+  releaseClaim,
   setLaneAside,
   shardsToRetry,
   type Claim,
-  type InboxRow,
+  type HandRow,
 } from './drain-store.js'
 import { idleShardsWithWork } from './inbox-store.js'
 
@@ -24,18 +26,23 @@ export interface DrainDeps<P> extends BatchDeps<P> {
   readonly settle: (routes: readonly PendingRoute[]) => void
 }
 
-const BATCH = 400
+const BATCH = 1000
 const STALE_TRIES = 5
 const SWEEP_MS = 2000
+/** A batch of at least this many rows means that rows come fast: a short wait then makes the next one larger. */
+const BUSY_ROWS = 48
+/** So many deaths of the process with the same row in hand, alone since the second, are no accident. */
+const DEADLY = 3
+const GATHER_MS = 10
 
 /**
- * Drains the shards this node is poked for: one loop a shard, one claim a loop. Several nodes may drain different shards;
- * one shard is drained by one node at a time, so lanes keep their order.
+ * Drains the shards this node is poked for, one batch at a time over all of them: the cost of a batch hardly grows with its
+ * rows. Several nodes may drain different shards; one shard is drained by one node at a time, so lanes keep their order.
  */
 export class Drain<P> {
   readonly #deps: DrainDeps<P>
-  readonly #running = new Map<number, Promise<void>>()
-  readonly #again = new Set<number>()
+  readonly #woken = new Set<number>()
+  #running: Promise<void> | null = null
   #stopped = false
   #background: Promise<void> = Promise.resolve()
   #sweep: NodeJS.Timeout | null = null
@@ -58,57 +65,59 @@ export class Drain<P> {
   async stop(): Promise<void> {
     this.#stopped = true
     if (this.#sweep) clearInterval(this.#sweep)
-    await Promise.all(this.#running.values())
+    await this.#running
     await this.#background
   }
 
-  /** These shards may have undrained rows. Returns at once; coalesced by shard. */
+  /** These shards may have waiting rows. Returns at once. */
   wake(shards: Iterable<number>): void {
     if (this.#stopped) return
-    for (const shard of shards) {
-      if (this.#running.has(shard)) this.#again.add(shard)
-      else this.#running.set(shard, this.#loop(shard))
-    }
+    for (const shard of shards) this.#woken.add(shard)
+    if (this.#woken.size > 0) this.#running ??= this.#loop()
   }
 
   /** The job's way in: resolves when the shard has been looked at. */
   async drain(shard: number): Promise<void> {
     this.wake([shard])
-    await this.#running.get(shard)
+    await this.#running
   }
 
-  async #loop(shard: number): Promise<void> {
+  async #loop(): Promise<void> {
     try {
-      do {
-        this.#again.delete(shard)
-        const claim: Claim = { shard, node: this.#deps.node, token: randomUUID() }
-        let hand: readonly number[] = await claimShard(this.#deps.db, claim, BATCH)
-        while (hand.length > 0) {
-          if (this.#stopped) {
-            await releaseShard(this.#deps.db, claim)
-            return
-          }
-          hand = await this.#batch(claim, hand)
-          // The claim was given up with the batch that found nothing more; look once more, for rows that came since.
-          if (hand.length === 0) hand = await claimShard(this.#deps.db, claim, BATCH)
-        }
-      } while (this.#again.has(shard) && !this.#stopped)
+      while (this.#woken.size > 0 && !this.#stopped) await this.#round()
     } catch (error) {
       if (!(error instanceof ClaimLost)) {
-        this.#deps.log.warn({ err: error, shard }, 'draining a shard failed; the sweep tries again')
+        this.#deps.log.warn({ err: error }, 'draining failed; the sweep tries again')
       }
     } finally {
-      this.#running.delete(shard)
-      if (this.#again.delete(shard)) this.wake([shard])
+      this.#running = null
+      if (this.#woken.size > 0) this.wake([])
     }
   }
 
+  /**
+   * One batch over the woken shards. They stay awake until a look at them, after the last claim was given up, found
+   * nothing: rows that other nodes stored meanwhile, and hints that met our claim, are seen by that look.
+   */
+  async #round(): Promise<void> {
+    const wanted = [...this.#woken]
+    this.#woken.clear()
+    const owner = { node: this.#deps.node, token: randomUUID() }
+    const { claim, hand } = await claimShards(this.#deps.db, wanted, owner, BATCH)
+    if (hand.length === 0) return
+    for (const shard of wanted) this.#woken.add(shard)
+    const deadly = hand.find((row) => row.crashes >= DEADLY)
+    if (deadly === undefined) await this.#batch(claim, hand)
+    else await this.#parkDeadly(claim, deadly)
+    if (hand.length >= BUSY_ROWS && hand.length < BATCH) await delay(GATHER_MS)
+  }
+
   /** One batch; on failure it is bisected until the culprit is alone and its lane is set aside. */
-  async #batch(claim: Claim, hand: readonly number[]): Promise<readonly number[]> {
+  async #batch(claim: Claim, hand: readonly HandRow[]): Promise<void> {
     let failure: unknown
     for (let tries = 0; tries < STALE_TRIES; tries++) {
       try {
-        return this.#committed(await applyBatch(this.#deps, claim, hand, BATCH))
+        return this.#committed(await applyBatch(this.#deps, claim, hand))
       } catch (error) {
         if (error instanceof ClaimLost || isConnectionLoss(error)) throw error
         failure = error
@@ -122,15 +131,14 @@ export class Drain<P> {
     } else {
       await this.#aside(claim, hand, failure)
     }
-    await releaseShard(this.#deps.db, claim)
-    return []
+    await releaseClaim(this.#deps.db, claim)
   }
 
   /** Half of a failed batch, under the same claim. Rows of a lane whose head failed are left for later, in order. */
-  async #part(claim: Claim, hand: readonly number[]): Promise<void> {
+  async #part(claim: Claim, hand: readonly HandRow[]): Promise<void> {
     if (hand.length === 0) return
     try {
-      this.#committed(await applyBatch(this.#deps, claim, hand, BATCH, hand))
+      this.#committed(await applyBatch(this.#deps, claim, hand, 'part'))
     } catch (error) {
       if (error instanceof ClaimLost || isConnectionLoss(error)) throw error
       if (hand.length === 1) return this.#aside(claim, hand, error)
@@ -140,29 +148,43 @@ export class Drain<P> {
     }
   }
 
-  async #aside(claim: Claim, hand: readonly number[], error: unknown): Promise<void> {
+  async #aside(claim: Claim, hand: readonly HandRow[], error: unknown): Promise<void> {
     const [row] = await readInHand(this.#deps.db, hand)
     if (row === undefined) return
-    const outcome = await setLaneAside(this.#deps.db, row, claim.shard, reasonOf(error))
+    const outcome = await setLaneAside(this.#deps.db, row, reasonOf(error))
     this.#deps.log.error(
       { err: error, inbox: row.id, channel: row.channel, outcome },
       'an inbound event could not be applied',
     )
-    if (outcome === 'parked') await this.#tellParked(row)
+    if (outcome === 'parked') await this.#tellParked(row, 'apply_failed')
   }
 
-  async #tellParked(row: InboxRow): Promise<void> {
+  /** It was alone in hand when the process died, more than once: it must not take the next one down. */
+  async #parkDeadly(claim: Claim, hand: HandRow): Promise<void> {
+    const [row] = await readInHand(this.#deps.db, [hand])
+    if (row !== undefined) {
+      await parkRow(this.#deps.db, row, 'deadly', `the engine ended ${row.crashes} times while it was being applied`)
+      this.#deps.log.error(
+        { inbox: row.id, channel: row.channel, crashes: row.crashes },
+        'an inbound event was in hand each time the engine ended; it is parked',
+      )
+      await this.#tellParked(row, 'deadly')
+    }
+    await releaseClaim(this.#deps.db, claim)
+  }
+
+  async #tellParked(row: Pick<HandRow, 'id'> & { readonly channel: string }, code: string): Promise<void> {
     const event: NewEvent = {
       type: 'inbox.parked',
       actor: { kind: 'system', id: null },
       cause: `in_${row.id}`,
-      data: { inboxId: row.id, channel: row.channel, code: 'apply_failed' },
+      data: { inboxId: row.id, channel: row.channel, code },
     }
     await this.#deps.db.transaction().execute((trx) => this.#deps.events.append(trx, [event]))
     this.#deps.events.poke()
   }
 
-  #committed(result: BatchResult): readonly number[] {
+  #committed(result: BatchResult): void {
     this.#deps.events.poke()
     if (result.queues.length > 0) this.#deps.work.wake(result.queues)
     if (result.attachments) this.#deps.attachmentsWait()
@@ -173,7 +195,6 @@ export class Drain<P> {
       this.#background = this.#background.then(() => told)
     }
     if (result.pending.length > 0) this.#deps.settle(result.pending)
-    return result.next
   }
 }
 

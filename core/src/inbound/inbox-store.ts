@@ -16,12 +16,19 @@ export interface NewInboxRow {
   readonly parked: { readonly code: string; readonly reason: string } | null
 }
 
+export interface Stored {
+  readonly id: number
+  readonly receivedAt: Date
+}
+
 /**
  * Group commit at the door: one statement for the rows of many requests. Idempotency key: unique (channel, external_id);
- * what is there already is skipped. Answers the keys stored, so that each request can be told stored from duplicate.
+ * what is there already is skipped. What is not parked waits for the drain. Answers what was stored by key, so that each request
+ * can be told stored from duplicate.
  */
-export async function insertInbox(trx: Transaction<Tables>, rows: readonly NewInboxRow[]): Promise<Set<string>> {
-  const { rows: stored } = await sql<{ channel: string; external_id: string }>`
+export async function insertInbox(db: Kysely<Tables>, rows: readonly NewInboxRow[]): Promise<Map<string, Stored>> {
+  const { rows: stored } = await sql<{ id: number; channel: string; external_id: string; at: number }>`
+    with stored as (
     insert into inbox (channel, external_id, lane, shard, event, request, raw, headers, state, code, reason)
     select * from unnest(
       ${rows.map((r) => r.channel)}::text[],
@@ -32,12 +39,18 @@ export async function insertInbox(trx: Transaction<Tables>, rows: readonly NewIn
       ${rows.map((r) => r.request)}::uuid[],
       ${rows.map((r) => r.raw)}::bytea[],
       ${rows.map((r) => r.headers)}::json[],
-      ${rows.map((r) => (r.parked ? 'parked' : 'new'))}::text[],
+      ${rows.map((r) => (r.parked ? 'parked' : 'accepted'))}::text[],
       ${rows.map((r) => r.parked?.code ?? null)}::text[],
       ${rows.map((r) => r.parked?.reason ?? null)}::text[])
     on conflict (channel, external_id) do nothing
-    returning channel, external_id`.execute(trx)
-  return new Set(stored.map((row) => inboxKey(row.channel, row.external_id)))
+    returning id, shard, lane, state, channel, external_id, received_at
+    ), waiting as (
+      insert into inbox_waiting (shard, id, lane) select shard, id, lane from stored where state = 'accepted'
+    )
+    select id, channel, external_id, (extract(epoch from received_at) * 1000)::float8 as at from stored`.execute(db)
+  return new Map(
+    stored.map((row) => [inboxKey(row.channel, row.external_id), { id: row.id, receivedAt: new Date(row.at) }]),
+  )
 }
 
 export function inboxKey(channel: string, externalId: string): string {
@@ -94,30 +107,30 @@ export async function requeueParked(
   row: { id: number; event: string; lane: string; shard: number; externalId: string },
 ): Promise<boolean> {
   const { numAffectedRows } = await sql`
-    update inbox set state = 'new', event = ${row.event}::json, lane = ${row.lane}, shard = ${row.shard},
-      external_id = ${row.externalId}, code = null, reason = null, crashes = 0
+    with row as (
+    update inbox set state = 'accepted', event = ${row.event}::json, lane = ${row.lane}, shard = ${row.shard},
+      external_id = ${row.externalId}, code = null, reason = null
     where id = ${row.id} and state = 'parked'
       and not exists (select 1 from inbox o where o.channel = inbox.channel and o.external_id = ${row.externalId} and o.id <> inbox.id)
-  `.execute(trx)
+    returning id, shard, lane
+    )
+    insert into inbox_waiting (shard, id, lane) select shard, id, lane from row`.execute(trx)
   return numAffectedRows === 1n
 }
 
 /** A parked row whose content turned out to be there already. */
 export async function settleParked(trx: Transaction<Tables>, id: number, code: string): Promise<void> {
-  await sql`update inbox set state = 'done', done_at = now(), code = ${code} where id = ${id} and state = 'parked'`.execute(
-    trx,
-  )
+  await sql`update inbox set state = 'accepted', code = ${code} where id = ${id} and state = 'parked'`.execute(trx)
 }
 
 export async function countInbox(
   db: Kysely<Tables>,
 ): Promise<{ undrained: number; parked: number; oldestUndrainedS: number | null }> {
   const { rows } = await sql<{ undrained: number; parked: number; oldest: number | null }>`
-    select (select count(*) from inbox where state = 'new') as undrained,
+    select (select count(*) from inbox_waiting) as undrained,
       (select count(*) from inbox where state = 'parked') as parked,
-      (select extract(epoch from now() - min(received_at))::float8 from inbox where state = 'new') as oldest`.execute(
-    db,
-  )
+      (select extract(epoch from now() - received_at)::float8 from inbox
+        where id = (select min(id) from inbox_waiting)) as oldest`.execute(db)
   const row = rows[0]
   return { undrained: row?.undrained ?? 0, parked: row?.parked ?? 0, oldestUndrainedS: row?.oldest ?? null }
 }
@@ -127,16 +140,17 @@ export async function idleShardsWithWork(db: Kysely<Tables>): Promise<number[]> 
   const { rows } = await sql<{ id: number }>`
     select s.id from shard s
     where (s.claim_token is null or s.lease_until < clock_timestamp())
-      and exists (select 1 from inbox i where i.shard = s.id and i.state = 'new')`.execute(db)
+      and exists (select 1 from inbox_waiting w where w.shard = s.id)`.execute(db)
   return rows.map((row) => row.id)
 }
 
-/** Retention: drained rows older than `days`, a bounded number at a time. */
+/** Retention: applied rows older than `days`, a bounded number at a time. */
 export async function pruneInbox(db: Kysely<Tables>, days: number): Promise<number> {
   const { numAffectedRows } = await sql`
     delete from inbox where id in (
-      select id from inbox where state = 'done' and done_at < now() - make_interval(days => ${days}::int) limit 10000)`.execute(
-    db,
-  )
+      select i.id from inbox i
+      where i.state = 'accepted' and i.received_at < now() - make_interval(days => ${days}::int)
+        and not exists (select 1 from inbox_waiting w where w.shard = i.shard and w.id = i.id)
+      order by i.id limit 10000)`.execute(db)
   return Number(numAffectedRows ?? 0)
 }

@@ -8,6 +8,7 @@ import type { NewJob } from '../jobs/contract.js'
 import type { Tables } from '../store/tables.js'
 import { cleanEvent } from './clean-event.js'
 import type { InboundRequest, Ingress } from './contract.js'
+import type { FreshRows } from './fresh-rows.js'
 import { inboxKey, insertInbox, type NewInboxRow } from './inbox-store.js'
 import { laneOf, shardOf } from './lane.js'
 
@@ -23,6 +24,8 @@ export interface IngressDeps {
   readonly stored: (shards: ReadonlySet<number>) => void
   /** This node drains itself; the job is then only the safety net and may wait. */
   readonly drainsHere: boolean
+  /** Kept for the drain of this node. */
+  readonly fresh?: FreshRows | undefined
   /** Typing is ephemeral: it is passed on and never stored. */
   readonly typing: (channel: string, thread: string, on: boolean) => void
 }
@@ -158,14 +161,26 @@ export class GroupCommitIngress implements Ingress {
     for (const row of rows) if (!row.parked) shards.add(row.shard)
     const now = this.#deps.clock.now()
     const jobs = this.#safetyJobs(shards, now)
-    const stored = await this.#deps.db.transaction().execute(async (trx) => {
-      const keys = await insertInbox(trx, rows)
-      if (jobs.length > 0) await this.#deps.addJobs(trx, jobs)
-      return keys
-    })
+    const { db } = this.#deps
+    // Without a job one statement is the whole transaction.
+    const stored =
+      jobs.length === 0
+        ? await insertInbox(db, rows)
+        : await db.transaction().execute(async (trx) => {
+            const keys = await insertInbox(trx, rows)
+            await this.#deps.addJobs(trx, jobs)
+            return keys
+          })
     if (this.#deps.drainsHere)
       for (const shard of shards)
         if (jobs.some((job) => job.payload === shard)) this.#jobDue.set(shard, now + SAFETY_JOB_MS)
+    if (this.#deps.fresh !== undefined) {
+      for (const { event, parked, channel, externalId, lane } of rows) {
+        const one = stored.get(inboxKey(channel, externalId))
+        if (one !== undefined && event !== null && parked === null)
+          this.#deps.fresh.keep(one.id, { channel, externalId, lane, event, receivedAt: one.receivedAt })
+      }
+    }
     this.#deps.stored(shards)
     for (const one of group) {
       const count = one.rows.filter((row) => stored.delete(inboxKey(row.channel, row.externalId))).length

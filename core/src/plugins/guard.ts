@@ -77,6 +77,20 @@ async function limited<T>(
   timeoutMs: number,
   run: (signal: AbortSignal) => Promise<T> | T,
 ): Promise<T> {
+  // A call that asks for no signal and answers in the same turn needs neither timer nor signal: the door's signature checks.
+  if (run.length === 0) {
+    const answer = attributed({ instance: deps.instance, signal: deps.signal }, run as () => Promise<T> | T)
+    return isPromise(answer) ? waited(deps, operation, timeoutMs, () => answer) : answer
+  }
+  return waited(deps, operation, timeoutMs, run)
+}
+
+async function waited<T>(
+  deps: GuardDeps,
+  operation: string,
+  timeoutMs: number,
+  run: (signal: AbortSignal) => Promise<T> | T,
+): Promise<T> {
   const limit = new AbortController()
   const signal = AbortSignal.any([deps.signal, limit.signal])
   let timer: NodeJS.Timeout | undefined
@@ -106,4 +120,8 @@ async function limited<T>(
     clearTimeout(timer)
     if (cancel) deps.signal.removeEventListener('abort', cancel)
   }
+}
+
+function isPromise<T>(value: Promise<T> | T): value is Promise<T> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }

@@ -143,7 +143,10 @@ export class Supervisor<I extends object> implements Instance<I> {
     const life = this.#life
     // Rejected credentials stop what goes out; customers' messages still come in.
     if (life !== null && (!this.#rejected() || strangersDecide(operation))) {
-      return life.guard.call(operation, timeoutMs, (signal) => run(life.live, signal))
+      const withSignal = (signal: AbortSignal): Promise<T> | T => run(life.live, signal)
+      // Whether the call takes a signal is told by its parameters; see the guard.
+      const call = run.length < 2 ? () => (run as (live: I) => Promise<T> | T)(life.live) : withSignal
+      return life.guard.call(operation, timeoutMs, call)
     }
     const { state, trouble } = this.#state
     const why = trouble === null ? '' : `: ${trouble.message}`

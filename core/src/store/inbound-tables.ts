@@ -14,10 +14,15 @@ export interface InboxTable {
   raw: Buffer | null
   headers: ColumnType<unknown, string | null, string | null>
   received_at: Generated<Date>
-  crashes: Generated<number>
   code: string | null
   reason: string | null
-  done_at: Date | null
+}
+
+export interface InboxWaitingTable {
+  shard: number
+  id: number
+  lane: string
+  crashes: Generated<number>
 }
 
 export interface ShardTable {

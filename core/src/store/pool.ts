@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { ThroughlineError } from '../errors.js'
+import { createNames, prepareStatements } from './prepared.js'
 import type { StoreLog } from './store-log.js'
 
 const INT8 = 20
@@ -64,7 +65,11 @@ export function createPool(options: PoolOptions): pg.Pool {
     options.log.warn({ code: (error as { code?: string }).code }, 'a database connection broke'),
   )
   // One that breaks while it is lent out fails the borrower's query as well; that is where it is handled.
-  pool.on('connect', (client) => client.on('error', () => undefined))
+  const nameOf = createNames()
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined)
+    prepareStatements(client, nameOf)
+  })
   return pool
 }
 

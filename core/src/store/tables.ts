@@ -27,7 +27,7 @@ import type {
   AnalyticsCursorTable,
 } from './event-tables.js'
 import type { ContactTable, IdentifierTable, ContactJoinTable, IdentitySuggestionTable } from './identity-tables.js'
-import type { InboxTable, ShardTable, LaneTroubleTable } from './inbound-tables.js'
+import type { InboxTable, InboxWaitingTable, ShardTable, LaneTroubleTable } from './inbound-tables.js'
 import type { InstallationTable, NodeTable, LeaseTable } from './installation-tables.js'
 import type { SendTable, EarlyReceiptTable, ChannelLimitTable } from './outbound-tables.js'
 import type { RuleVersionTable } from './rule-tables.js'
@@ -42,6 +42,7 @@ export interface Tables {
   node: NodeTable
   lease: LeaseTable
   inbox: InboxTable
+  inbox_waiting: InboxWaitingTable
   shard: ShardTable
   lane_trouble: LaneTroubleTable
   contact: ContactTable

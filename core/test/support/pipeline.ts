@@ -141,7 +141,7 @@ export async function pipeline(
     accept: (channel, events) => ingress.accept({ channel, events }),
     async drained() {
       for (let i = 0; i < 400; i++) {
-        const { rows } = await store.pool.query<{ n: number }>("select count(*) as n from inbox where state = 'new'")
+        const { rows } = await store.pool.query<{ n: number }>('select count(*) as n from inbox_waiting')
         const { rows: out } = await store.pool.query<{ n: number }>('select count(*) as n from outbox')
         const { rows: head } = await store.pool.query<{ position: number }>('select position from event_head')
         if (rows[0]!.n === 0 && out[0]!.n === 0 && reader.head() === head[0]!.position) return

@@ -76,7 +76,10 @@ function coreRefusal(path: string, target: string, one: Import): string | null {
   const from = roomOf(path)
   const to = roomOf(target)
   if (target === 'core/src/kernel') return path === 'core/src/main.ts' ? null : 'nobody but main.ts imports the kernel'
-  if (path === 'core/src/kernel.ts' || path === 'core/src/main.ts' || from === to) return null
+  // The composition root may stand in several files; its parts are for itself alone.
+  if (/^core\/src\/kernel-[a-z-]+$/.test(target))
+    return path === 'core/src/kernel.ts' ? null : 'nobody but kernel.ts imports a part of the kernel'
+  if (/^core\/src\/kernel(-[a-z-]+)?\.ts$/.test(path) || path === 'core/src/main.ts' || from === to) return null
   if (target === 'core/src/main')
     return path === 'core/src/cli/engine-entry.ts' ? null : 'only the command line starts main.ts'
   if (free.has(to) || to === 'store') return doorsRefusal(from, target, one)

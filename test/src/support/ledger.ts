@@ -19,7 +19,7 @@ export async function rowsOf<T extends pg.QueryResultRow>(
 export async function undone(databaseUrl: string): Promise<number> {
   const rows = await rowsOf<{ n: string }>(
     databaseUrl,
-    `select (select count(*) from inbox where state = 'new') + (select count(*) from outbox) as n`,
+    `select (select count(*) from inbox_waiting) + (select count(*) from outbox) as n`,
   )
   return Number(rows[0]?.n)
 }
