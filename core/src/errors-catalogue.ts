@@ -74,6 +74,7 @@ export const catalogue = {
   TL_RULES_INVALID: { status: 500, fix: 'Correct the rule file; the last good version keeps working.' },
   TL_RULES_NO_HISTORY: { status: 404, fix: 'Choose a longer period with --since, or wait until something was routed.' },
   TL_RULES_OPERATOR_UNKNOWN: { status: 500, fix: 'Use a known operator, or install the plugin that provides it.' },
+  TL_RULES_PREFIX_TAKEN: { status: 500, fix: 'Rename the plugin; rule files use this name for facts of the engine.' },
   TL_RULES_WITHDRAWN: { status: 500, fix: 'Correct the rule that fails and give the file a new $version.' },
   TL_SOCKET_BAD_FRAME: { status: 400, fix: "Send one JSON object a frame, of the envelope's shape." },
   TL_SOCKET_RATE_LIMITED: { status: 429, fix: 'Slow down; retryAfterMs says how long.' },

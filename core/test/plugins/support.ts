@@ -62,6 +62,7 @@ export interface TestHost {
 export interface TestHostOptions {
   readonly channels?: readonly ChannelConfig[]
   readonly plugins?: readonly InstanceConfig[]
+  readonly routing?: readonly InstanceConfig[]
   readonly secrets?: ReadonlySet<string>
   readonly connects?: boolean
   readonly limits?: Partial<HostDeps['limits']>
@@ -85,7 +86,7 @@ export async function testHost(
       file,
       channels: options.channels ?? [],
       identity: [],
-      routing: [],
+      routing: options.routing ?? [],
       analytics: [],
       surfaces: [],
       plugins: options.plugins ?? [],

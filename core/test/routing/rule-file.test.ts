@@ -356,3 +356,25 @@ test('a file that is absent is no error, one that is too large is refused', asyn
   })
   t.match(await loadRuleFile(folder, 'routing', names), { ok: false, problems: [{ message: /cannot be read/ }] })
 })
+
+test('a plugin of the name of an engine’s fact publishes nothing, and that is said', async (t) => {
+  const plugin = defineRouting({
+    name: 'message',
+    version: '1.0.0',
+    config: { type: 'object', properties: {} },
+    setup: () => ({ route: () => ({ to: 'pass', reason: '' }) }),
+    rules: {
+      operators: { op: { arity: 0, types: { args: [], result: 'boolean' }, fn: () => true, describe: 'Always.' } },
+    },
+  })
+  const config = {
+    rulesDir: '/nowhere',
+    file: 'throughline.yaml',
+    queues: [],
+    skills: [],
+    teams: [],
+  } as unknown as Config
+  t.match(await ruleFileCheck(() => [plugin])(config), [{ code: 'TL_RULES_PREFIX_TAKEN', message: /"message"/ }])
+  const loaded = readRuleFile(rule({ 'message:op': [] }), 'f', 'routing', { ...names, definitions: [plugin] })
+  t.match(loaded.problems[0], { code: 'TL_RULES_OPERATOR_UNKNOWN' })
+})

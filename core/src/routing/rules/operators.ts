@@ -1,5 +1,5 @@
 import type { PluginDef, RuleType, RuleValue } from '@throughline/plugin-sdk'
-import type { FactField, FactFields } from '../fact-schema.js'
+import { factSchemas, type FactField, type FactFields } from '../fact-schema.js'
 import { agentOperators } from './agent-operators.js'
 import { businessOperators } from './business-operators.js'
 import { operator, type Operator } from './operator.js'
@@ -26,6 +26,7 @@ export function withPlugins(
   const operators = new Map(builtInOperators)
   const extended: Record<string, FactField> = { ...facts }
   for (const { name: prefix, rules } of definitions) {
+    if (prefixTaken(prefix)) continue
     for (const [name, found] of Object.entries(rules?.operators ?? {})) {
       const { arity, types, fn } = found
       const range = typeof arity === 'number' ? ([arity, arity] as const) : arity
@@ -49,6 +50,11 @@ export function withPlugins(
     }
   }
   return { operators, facts: extended }
+}
+
+/** Names of the engine's own facts, in any rule file, are no names for a plugin's operators and facts. */
+export function prefixTaken(prefix: string): boolean {
+  return prefix === 'queue' || Object.values(factSchemas).some((fields) => Object.hasOwn(fields, prefix))
 }
 
 function ruleType(name: string): RuleType {

@@ -4,6 +4,7 @@ import type { CheckSource, Config, ConfigProblem } from '../../config/contract.j
 import type { RuleFileKind, RuleResult, Rules } from '../contract.js'
 import { builtInContinuity } from './built-in.js'
 import { LiveFile, type RuleFileStatus, type RuleNews } from './live-file.js'
+import { prefixTaken } from './operators.js'
 import { loadRuleFile, readRuleFile, type RuleFileContext } from './rule-file.js'
 import type { Uses } from './uses.js'
 import type { RuleVersions } from './version-store.js'
@@ -92,7 +93,9 @@ export function createRules(deps: RuleServiceDeps): RuleService {
     paths: ruleFileKinds.map((kind) => rulePath(config, kind)),
     reload: async ({ anew = false } = {}) => {
       const found = await Promise.all([...files.values()].map((file) => file.look(anew)))
-      return found.flat()
+      const taken = prefixProblems(config, deps.definitions())
+      for (const { code, message } of taken) log.warn({ code }, message)
+      return [...taken, ...found.flat()]
     },
     onFailure: (listener) => void listeners.push(listener),
     version: (file) => files.get(file)?.live?.version ?? null,
@@ -105,11 +108,28 @@ export function createRules(deps: RuleServiceDeps): RuleService {
   } satisfies RuleService)
 }
 
+/** Plugins whose operators and facts cannot be had, because rule files use their name for something else. */
+function prefixProblems(config: Config, definitions: readonly PluginDef[]): readonly ConfigProblem[] {
+  return definitions
+    .filter(({ name, rules }) => rules !== undefined && prefixTaken(name))
+    .map(({ name }) =>
+      Object.freeze({
+        code: 'TL_RULES_PREFIX_TAKEN',
+        severity: 'error',
+        position: { file: config.file, line: 1, column: 1 },
+        path: '',
+        message: `the plugin "${name}" publishes rule operators or facts, but "${name}" is a fact of the engine; they are left out`,
+        remedy: 'Rename the plugin, or use another one.',
+        instance: null,
+      } satisfies ConfigProblem),
+    )
+}
+
 /** For `throughline check`. */
 export function ruleFileCheck(definitions: () => readonly PluginDef[]): CheckSource {
   return async (config) => {
     const context = ruleContext(config, definitions())
     const loaded = await Promise.all(ruleFileKinds.map((kind) => loadRuleFile(rulePath(config, kind), kind, context)))
-    return loaded.flatMap((file) => file?.problems ?? [])
+    return [...prefixProblems(config, context.definitions), ...loaded.flatMap((file) => file?.problems ?? [])]
   }
 }
