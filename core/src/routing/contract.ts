@@ -240,6 +240,19 @@ export interface OfferView {
 
 export type UnifiedStatus = 'online' | 'busy' | 'away' | 'wrap' | 'offline'
 
+/** Scheduled time, and how much of it an agent took work. Times to come are not counted. */
+export interface Adherence {
+  readonly scheduledS: number
+  readonly adheredS: number
+  /** 0 to 1; null: nothing was scheduled. */
+  readonly adherence: number | null
+}
+
+export interface WorkforceService {
+  /** Throws TL_COMMAND_INVALID for a span that is empty or longer than a year. */
+  adherence(agent: string, from: Date, to: Date): Promise<Adherence>
+}
+
 /** Availability (what the agent says) and connection (what the sockets say): two axes. */
 export interface PresenceService {
   set(

@@ -8,11 +8,13 @@ import { count, fits, lockLoads, writeLoads } from './load-store.js'
 import { makeOffers, type MakeOfferDeps } from './make-offers.js'
 import { createMatcher, type Match } from './match.js'
 import { hasRoom } from './selection.js'
+import type { Shifts } from './shifts.js'
 import { transact, type TransactDeps } from './transact.js'
 import { SYSTEM } from './work-events.js'
 
 export interface DispatchDeps extends TransactDeps, MakeOfferDeps {
   readonly config: Config
+  readonly shifts: Pick<Shifts, 'allowsAt'>
 }
 
 export interface PassResult {
@@ -40,7 +42,13 @@ export async function dispatchQueue(deps: DispatchDeps, queue: string, thorough 
     if (!locked) return { offered: 0, busy: true, more: false }
     const candidates = await readCandidates(trx)
     const queues = new Map<string, QueueConfig>(deps.config.queues.map((one) => [one.id, one]))
-    const match = createMatcher({ queues, defaultQueue: deps.config.defaultQueue, candidates, now: now.getTime() })
+    const match = createMatcher({
+      queues,
+      defaultQueue: deps.config.defaultQueue,
+      candidates,
+      now: now.getTime(),
+      allows: deps.shifts.allowsAt(now),
+    })
     const found = await scan(trx, queue, thorough, match, () =>
       candidates.some((one) => one.available && hasRoom(one, '', SMALLEST)),
     )

@@ -1,6 +1,7 @@
 import type { PlanStep } from '@throughline/plugin-sdk'
 import type { QueueConfig } from '../config/contract.js'
 import { parseSteps, type Change, type ScanRow } from './dispatch-store.js'
+import type { ShiftAllows } from './shifts.js'
 import { hasRoom, inTeams, qualifies, requirements, select, stepAt, takes, type Candidate } from './selection.js'
 
 /** What one pass over a queue works with. Candidates fill up as items are matched. */
@@ -8,6 +9,8 @@ export interface MatchContext {
   readonly queues: ReadonlyMap<string, QueueConfig>
   readonly defaultQueue: string
   readonly candidates: readonly Candidate[]
+  /** Shifts that end soon leave an agent out of what would take too long. */
+  readonly allows?: ShiftAllows
   /** The database's clock, in milliseconds. */
   readonly now: number
 }
@@ -93,7 +96,10 @@ function kindOf(
     step,
   )
   const qualified = context.candidates.filter((candidate) => qualifies(candidate, ways))
-  const open = qualified.filter((candidate) => takes(candidate, row.channelKind))
+  const open = qualified.filter(
+    (candidate) =>
+      takes(candidate, row.channelKind) && context.allows?.(candidate.agent, row.queue, row.channelKind) !== false,
+  )
   const staffed = context.candidates.some((candidate) => inTeams(candidate, ways))
   const kind = { steps, configured: qualified.length > 0, staffed, open, full: open.length === 0 }
   kinds.set(key, kind)

@@ -13,7 +13,15 @@ import { syncCapacities } from './agent-store.js'
 import { Beats } from './beats.js'
 import { Board } from './board.js'
 import { answerClosed } from './closed-answer.js'
-import type { PresenceService, QueueBoard, ReplanService, Router, WorkLedger, WorkService } from './contract.js'
+import type {
+  PresenceService,
+  QueueBoard,
+  ReplanService,
+  Router,
+  WorkLedger,
+  WorkService,
+  WorkforceService,
+} from './contract.js'
 import { syncQueues } from './dispatch-store.js'
 import { Dispatcher } from './dispatcher.js'
 import { createFailureReport, type FailureReport } from './failures.js'
@@ -22,6 +30,8 @@ import { OPEN_TASK, openQueues } from './opening.js'
 import { changePresence, createPresence, LEASE_S } from './presence.js'
 import { openSession, renewSessions } from './presence-store.js'
 import { createReplan } from './replan.js'
+import { adherenceOf } from './adherence.js'
+import { createShifts } from './shifts.js'
 import { createRouter } from './router.js'
 import { createRuleFacts } from './rule-facts.js'
 import type { RuleService } from './rules/rules.js'
@@ -57,6 +67,7 @@ export interface RoutingPart {
   readonly work: WorkService & WorkLedger
   readonly presence: PresenceService
   readonly board: QueueBoard
+  readonly workforce: WorkforceService
   readonly replan: ReplanService
   readonly failures: FailureReport
   /** After the migrations, and after the agents were synced: queues and capacities follow the configuration. */
@@ -75,7 +86,8 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
   const { db, config, events, jobs, clock, ids, log } = deps
   const board = new Board({ db, config, clock, log })
   const hours = createQueueHours(config, deps.calendars ?? null)
-  const dispatcher = new Dispatcher({ db, events, config, ids, jobs, log })
+  const shifts = createShifts(config, deps.calendars ?? null, (queue, kind) => board.handleTime(queue, kind))
+  const dispatcher = new Dispatcher({ db, events, config, ids, jobs, log, shifts })
   const wake = (queues?: readonly string[]): void => dispatcher.wake(queues)
   // What follows an act in a transaction of its own, in turn, so that stopping can wait for it.
   let background: Promise<void> = Promise.resolve()
@@ -101,6 +113,7 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
     lookThrough: (queues) => dispatcher.lookThrough(queues),
     missed,
     hours,
+    shifts,
     hoursOf: (agent, queue) => deps.calendars?.get(`agent:${agent}`) ?? hours.calendarOf(queue),
     outbound: deps.outbound ?? null,
   }
@@ -150,6 +163,7 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
     work: createWork({ ...all, board, woken }),
     presence: createPresence(all, beats),
     board,
+    workforce: { adherence: (agent, from, to) => adherenceOf({ db, shifts }, agent, from, to) },
     replan: createReplan({ ...all, rules: deps.rules ?? { evaluate: () => null, version: () => null } }),
     failures,
     async start() {

@@ -13,10 +13,13 @@ import {
   missingAgents,
   overStatuses,
 } from './presence-store.js'
+import { takeTurns } from './shift-turns.js'
+import type { Shifts } from './shifts.js'
 import { REAL_TIME } from './units.js'
 import { SYSTEM } from './work-events.js'
 
 export interface SweepDeps extends PresenceDeps, OfferDeps, AbsenceDeps, ClosedAnswerDeps {
+  readonly shifts: Shifts
   readonly wake: (queues?: readonly string[]) => void
   /** The same, and every new item is told why it waits, even when nobody has room. */
   readonly lookThrough: (queues: readonly string[]) => void
@@ -65,6 +68,7 @@ export async function sweepPresence(deps: SweepDeps, signal: AbortSignal): Promi
       )
     }
   }
+  await takeTurns(deps, signal)
   await releaseAbsent(deps, signal)
   await awayAfterMisses(deps, await missingAgents(deps.db, MISSES_TO_AWAY))
   for (const { agent, ...to } of await finishedAgents(deps.db)) await setStatus(deps, agent, to, SYSTEM)
