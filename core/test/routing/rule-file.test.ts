@@ -91,6 +91,30 @@ const broken: readonly [what: string, text: string, message: RegExp, path?: stri
   ['a time without an offset', rule({ before: [{ var: 'now' }, '2026-01-01T00:00:00'] }), /is not a time/],
   ['an unknown table', rule({ '!!': [{ lookup: ['vips', 'a'] }] }), /no table "vips"/],
   ['an unknown tier', rule({ tier_gte: [{ var: 'contact.tier' }, 'gold'] }), /not one of the tiers/],
+  ['an unknown skill of an agent', rule({ skill_gte: ['biling', 3] }), /"biling" is not a skill/],
+  ['a level that is none', rule({ lang_gte: ['de', 'D1'] }), /"D1" is not a level/],
+  ['an unknown team of an agent', rule({ in_team: ['suport'] }), /"suport" is not a team.*did you mean "support"/],
+  ['a figure of an unknown queue', rule({ num_gt: [{ queue_stat: ['vpi', 'waiting'] }, 1] }), /"vpi" is not a queue/],
+  ['an unknown figure of a queue', rule({ num_gt: [{ queue_stat: ['vip', 'wait'] }, 1] }), /no figure of a queue/],
+  [
+    'an unknown figure of a contact',
+    rule({ num_gt: [{ contact_stat: ['conversations', '9d'] }, 1] }),
+    /no figure of a/,
+  ],
+  ['a nullable figure compared', rule({ '>': [{ queue_stat: ['vip', 'waiting'] }, 1] }), /may be null/],
+  [
+    'a network that is none',
+    rule({ ip_in_cidr: [{ var: 'contact.attributes.ip' }, ['10.0.0.0/33']] }),
+    /not a network/,
+  ],
+  ['a country that is none', rule({ country_in: [{ var: 'contact.language' }, ['Germany']] }), /not a country/],
+  ['a currency that is none', rule({ amount_gte: [{ var: 'contact.attributes.o' }, 5, 'euro'] }), /not a currency/],
+  ['a rule that is a list', file([[1]]), /a rule is an object/],
+  ['an outcome that is a text', rule(true, 'support'), /an object is expected/],
+  ['a head start of a week', rule(true, { queue: 'support', head_start_s: 604_800 }), /from -86400 to 86400/],
+  ['tags that are numbers', rule(true, { queue: 'support', tags: [7] }), /a text is expected/],
+  ['more than 20 steps', rule(true, { queue: 'support', steps: Array.from({ length: 21 }, () => ({})) }), /at most 20/],
+  ['a plugin’s fact without the plugin', rule({ '==': [{ var: 'acme.score' }, 1] }), /no fact "acme.score"/],
   ['no id', file([{ when: true, then: { queue: 'support' } }]), /needs an id/, 'rules[0].id'],
   [
     'an id twice',
@@ -285,7 +309,7 @@ test('plugins add operators and facts under their own name; one that fails makes
   if (!loaded.ok) return t.fail(JSON.stringify(loaded.problems))
   t.match(loaded.evaluate({ acme: { score: 6 } }), { rule: 'score', trace: { failed: ['boom', 'later'] } })
   t.match(loaded.evaluate({}), { rule: 'end' })
-  t.match(failures[0], { rule: 'boom', message: 'the condition failed' })
+  t.match(failures[0], { rule: 'boom', message: 'the operator acme:boom failed' })
   t.notOk(JSON.stringify(failures).includes('secret'), 'what the plugin threw may hold a customer’s words')
   const wrong = readRuleFile(rule({ 'acme:twice': ['x', 1] }), 'f', 'routing', {
     ...names,
@@ -377,4 +401,141 @@ test('a plugin of the name of an engine’s fact publishes nothing, and that is 
   t.match(await ruleFileCheck(() => [plugin])(config), [{ code: 'TL_RULES_PREFIX_TAKEN', message: /"message"/ }])
   const loaded = readRuleFile(rule({ 'message:op': [] }), 'f', 'routing', { ...names, definitions: [plugin] })
   t.match(loaded.problems[0], { code: 'TL_RULES_OPERATOR_UNKNOWN' })
+})
+
+test('R66: a fallback chain of queues that leads back is refused at load, with the way it takes', (t) => {
+  const circular = new Map<string, string | null>([
+    ['support', 'sales'],
+    ['sales', 'vip'],
+    ['vip', null],
+  ])
+  const text = rule(true, { queue: 'vip', steps: [{ seconds: 30 }, { overflow: 'support' }] })
+  const loaded = readRuleFile(text, 'routing.json', 'routing', { ...names, queues: circular })
+  t.match(loaded, {
+    ok: false,
+    problems: [
+      {
+        code: 'TL_CONFIG_OVERFLOW_CYCLE',
+        message: /circle: vip -> support -> sales -> vip \(rule "r"\)/,
+        path: 'rules[0].then.steps[1].overflow',
+        remedy: /does not lead back/,
+      },
+    ],
+  })
+  t.equal(loaded.problems[0]?.position.line, text.split('\n').findIndex((line) => line.includes('"overflow"')) + 1)
+  t.end()
+})
+
+test('what is wrong inside a rule names the rule', (t) => {
+  for (const [what, text] of broken) {
+    const { problems } = readRuleFile(text, 'routing.json', 'routing', names)
+    const inside = problems.filter(
+      (one) => one.severity === 'error' && /^rules\[\d+\]\.(when|then|stop)/.test(one.path),
+    )
+    if (!text.includes('"id"')) continue
+    for (const one of inside) t.match(one.message, /\(rule "[\w-]+"\)$/, what)
+  }
+  t.end()
+})
+
+const brokenContinuity: readonly (readonly [what: string, text: string, message: RegExp])[] = (
+  [
+    ['an outcome of routing', { queue: 'support' }, true, /"queue" is not known here/],
+    ['no action', {}, true, /does not say what happens/],
+    ['a misspelt action', { action: 'jion' }, true, /did you mean "join"/],
+    ['an action of another type', { action: true }, true, /one of join, new/],
+    ['a fact of routing', { action: 'new' }, { '==': [{ var: 'conversation.status' }, 'open'] }, /no fact/],
+    [
+      'a misspelt fact',
+      { action: 'new' },
+      { '!': { var: 'candidate.sameThraed' } },
+      /did you mean "candidate.sameThread"/,
+    ],
+    ['null as 0', { action: 'join' }, { '<': [{ var: 'candidate.resolvedHoursAgo' }, 72] }, /may be null/],
+    [
+      'a number and a text',
+      { action: 'join' },
+      { '>': [{ var: 'message.length' }, 'long'] },
+      /compares a number with a string/,
+    ],
+    ['two operators', { action: 'join' }, { '!': [true], or: [true] }, /exactly one operator/],
+    ['a prototype', { action: 'join' }, { var: 'candidate.constructor.constructor' }, /cannot be read/],
+  ] as const
+).map(([what, then, when, message]) => [
+  what,
+  file([
+    { id: 'r', when, then },
+    { id: 'end', when: true, then: { action: 'new' } },
+  ]),
+  message,
+])
+
+test('broken continuity files are refused like routing files', (t) => {
+  for (const [what, text, message] of brokenContinuity) {
+    const loaded = readRuleFile(text, 'continuity.json', 'continuity', names)
+    t.equal(loaded.ok, false, what)
+    const errors = loaded.problems.filter((one) => one.severity === 'error')
+    t.ok(
+      errors.some((one) => message.test(one.message)),
+      `${what}: ${errors.map((one) => one.message).join(' | ')}`,
+    )
+    for (const { position, remedy } of errors) t.ok(position.line > 1 && position.column > 1 && remedy.length > 5, what)
+  }
+  t.end()
+})
+
+test('a plugin’s operator that takes too long keeps its answer, and counts as an error of the version', (t) => {
+  const plugin = defineRouting({
+    name: 'acme',
+    version: '1.0.0',
+    config: { type: 'object', properties: {} },
+    setup: () => ({ route: () => ({ to: 'pass', reason: '' }) }),
+    rules: {
+      operators: {
+        slow: {
+          arity: 1,
+          types: { args: ['any'], result: 'boolean' },
+          fn: (value) => {
+            for (const end = performance.now() + 60; performance.now() < end;);
+            return Object.isFrozen(value)
+          },
+          describe: 'Takes its time.',
+        },
+      },
+    },
+  })
+  const failures: unknown[] = []
+  const loaded = readRuleFile(
+    rule({ 'acme:slow': [{ map: [{ var: 'conversation.tags' }, { var: '' }] }] }),
+    'f',
+    'routing',
+    {
+      ...names,
+      definitions: [plugin],
+      onFailure: (failure) => failures.push(failure),
+    },
+  )
+  if (!loaded.ok) return t.fail(JSON.stringify(loaded.problems))
+  t.match(loaded.evaluate({ conversation: { tags: ['a'] } }), {
+    rule: 'r',
+    trace: { matched: ['r', 'end'], failed: [] },
+  })
+  t.match(failures, [{ rule: 'r', message: /acme:slow took more than 50 ms/ }])
+  t.end()
+})
+
+test('a rule out of fuel counts as not matching, the rules after it decide, and it is told without facts', (t) => {
+  const failures: unknown[] = []
+  const words = Array.from({ length: 900 }, (_, i) => `word${i}`)
+  const heavy = { or: Array.from({ length: 40 }, () => ({ contains_word: [{ var: 'message.text' }, words] })) }
+  const loaded = readRuleFile(rule(heavy, { queue: 'vip' }), 'f', 'routing', {
+    ...names,
+    onFailure: (failure) => failures.push(failure),
+  })
+  if (!loaded.ok) return t.fail(JSON.stringify(loaded.problems))
+  const text = 'secret '.repeat(285)
+  t.match(loaded.evaluate({ message: { text } }), { rule: 'end', trace: { failed: ['r'] } })
+  t.match(failures, [{ rule: 'r', message: 'a rule took more than 10000 steps' }])
+  t.notMatch(JSON.stringify(failures), /secret/)
+  t.end()
 })

@@ -1,9 +1,11 @@
 import type { RuleFileKind, RuleResult } from '../contract.js'
 import { instant } from './business-operators.js'
-import { compile, FUEL, type Compiled } from './compile.js'
+import { compile, type Compiled } from './compile.js'
+import { FUEL, OutOfFuel } from './fuel.js'
 import { truthy } from './json-logic.js'
 import type { FileShape } from './lint-file.js'
 import type { Operator, Run } from './operator.js'
+import { PluginOperatorFailed, SLOW_MS } from './operators.js'
 import type { RuleFileContext } from './rule-file.js'
 
 /**
@@ -39,20 +41,31 @@ export function createEvaluator(input: {
     function holds(rule: { readonly id: string }, test: Compiled): boolean {
       try {
         run.fuel = FUEL
-        return truthy(test(facts, run))
+        const held = truthy(test(facts, run))
+        if (run.slow !== undefined) tellSlow(rule.id, run)
+        return held
       } catch (error) {
+        run.slow = undefined
         failed.push(rule.id)
         onFailure?.({ file: kind, rule: rule.id, version: shape.version, message: failureText(error) })
         return false
       }
     }
   }
+
+  /** What it answered stands, so that the same facts decide alike; it counts as an error of the version. */
+  function tellSlow(rule: string, run: Run): void {
+    const message = `the operator ${run.slow ?? ''} took more than ${SLOW_MS} ms`
+    run.slow = undefined
+    onFailure?.({ file: kind, rule, version: shape.version, message })
+  }
 }
 
 /** Messages of our own errors are fixed texts; what a plugin's operator throws might repeat a customer's words. */
 function failureText(error: unknown): string {
+  if (error instanceof PluginOperatorFailed || error instanceof OutOfFuel) return error.message
   if (error instanceof RangeError || error instanceof TypeError) return error.name
-  return error instanceof Error && error.constructor.name === 'OutOfFuel' ? error.message : 'the condition failed'
+  return 'the condition failed'
 }
 
 /** What a rule says, taken apart once when the file is loaded: a message may match dozens of rules. */

@@ -9,6 +9,8 @@ export interface Run {
   readonly now: number | null
   /** Steps left. Below zero the evaluation ends with an error: a rule may be slow, never endless. */
   fuel: number
+  /** An operator of a plugin that took too long in this evaluation. It cannot be interrupted, only told. */
+  slow?: string | undefined
 }
 
 /** Tables and orders that stand in the rule file itself. */

@@ -30,7 +30,7 @@ export function withPlugins(
     for (const [name, found] of Object.entries(rules?.operators ?? {})) {
       const { arity, types, fn } = found
       const range = typeof arity === 'number' ? ([arity, arity] as const) : arity
-      const call: Operator['fn'] = (args) => plain(fn(...(args as readonly RuleValue[])))
+      const call = guarded(`${prefix}:${name}`, fn)
       operators.set(
         `${prefix}:${name}`,
         operator(range, types.args.length > 0 ? types.args : ['any'], types.result, call),
@@ -50,6 +50,30 @@ export function withPlugins(
     }
   }
   return { operators, facts: extended }
+}
+
+/** Thrown for whatever an operator of a plugin throws: its own words might be a customer's. */
+export class PluginOperatorFailed extends Error {
+  constructor(name: string) {
+    super(`the operator ${name} failed`)
+  }
+}
+
+/** Synchronous code cannot be interrupted; what takes longer is told, and counts as an error of the version. */
+export const SLOW_MS = 50
+
+/** The call of a plugin's operator: frozen arguments, plain data as the answer, failures and delays under its name. */
+function guarded(name: string, fn: (...args: readonly RuleValue[]) => RuleValue): Operator['fn'] {
+  return (args, run) => {
+    const began = performance.now()
+    try {
+      return plain(fn(...(args.map((arg) => Object.freeze(arg)) as readonly RuleValue[])))
+    } catch {
+      throw new PluginOperatorFailed(name)
+    } finally {
+      if (performance.now() - began > SLOW_MS) run.slow = name
+    }
+  }
 }
 
 /** Names of the engine's own facts, in any rule file, are no names for a plugin's operators and facts. */
