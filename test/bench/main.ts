@@ -1,5 +1,6 @@
 import { b1 } from './b1.js'
 import { b2 } from './b2.js'
+import { b5 } from './b5.js'
 import { b6 } from './b6.js'
 import { b8 } from './b8.js'
 import { startDatabase } from './database.js'
@@ -10,6 +11,7 @@ import { createScope } from './scope.js'
 const benches: Readonly<Record<string, (serverUrl: string) => Promise<Line>>> = {
   B1: b1,
   B2: b2,
+  B5: b5,
   B6: b6,
   B8: b8,
 }

@@ -44,22 +44,76 @@ export async function workingAgent(
   return rows[0] ?? null
 }
 
-/** Everybody who may ever be asked, one snapshot, with whether they can be asked now. */
+/** What seldom changes of agents, by agent, with the version of the row it was read from. */
+export type KnownAgents = Map<string, Pick<Candidate, Lasting> & { readonly version: string }>
+type Lasting = 'teams' | 'skills' | 'languages' | 'perChannelMax'
+
+interface Passing extends Omit<Candidate, Lasting | 'lastAssignedAt'> {
+  readonly version: string
+  readonly lastMs: number | null
+}
+
+/**
+ * Everybody who may ever be asked, with whether they can be asked now. What seldom changes is read again only for those
+ * whose row has changed since (`xmin`, the transaction that wrote it), if `known` is kept from call to call.
+ */
 export async function readCandidates(
   trx: Kysely<Tables> | Transaction<Tables>,
   only: readonly string[] | null = null,
+  known: KnownAgents = new Map(),
 ): Promise<readonly Candidate[]> {
-  const { rows } = await sql<Candidate>`
-    select a.id as agent, a.teams, a.skills, a.languages, a.per_channel_max as "perChannelMax",
+  const { rows } = await sql<Passing>`
+    select a.id as agent, a.xmin::text as version,
       coalesce(l.capacity, 0) as capacity, coalesce(l.reserved, 0) as reserved, coalesce(l.active, 0) as active,
-      coalesce(l.by_channel, '{}') as "byChannel", l.last_assigned_at as "lastAssignedAt",
+      coalesce(l.by_channel, '{}') as "byChannel", (extract(epoch from l.last_assigned_at) * 1000)::float8 as "lastMs",
       coalesce(p.status, 'offline') as status, coalesce(p.channels, '{}') as channels,
-      coalesce(l.accepting, false) and exists (select 1 from presence_session s where s.agent_id = a.id
-        and s.lost_at is null and s.lease_until > clock_timestamp()) as available
+      coalesce(l.accepting, false) and s.agent_id is not null as available
     from agent a left join agent_load l on l.agent_id = a.id left join agent_presence p on p.agent_id = a.id
+      left join (select distinct agent_id from presence_session
+        where lost_at is null and lease_until > clock_timestamp()) s on s.agent_id = a.id
     where a.disabled_at is null and a.role in ${WORKING} and (${only}::text[] is null or a.id = any(${only}::text[]))
     order by a.id`.execute(trx)
-  return rows
+  const changed = rows.filter(({ agent, version }) => known.get(agent)?.version !== version)
+  await readLasting(
+    trx,
+    known,
+    changed.map(({ agent }) => agent),
+  )
+  return rows.flatMap((row) => {
+    const lasting = known.get(row.agent)
+    return lasting === undefined ? [] : [candidateOf(row, lasting)]
+  })
+}
+
+/** Field by field: spreading a thousand rows takes longer than reading them. */
+function candidateOf(row: Passing, lasting: Pick<Candidate, Lasting>): Candidate {
+  return {
+    agent: row.agent,
+    teams: lasting.teams,
+    skills: lasting.skills,
+    languages: lasting.languages,
+    perChannelMax: lasting.perChannelMax,
+    capacity: row.capacity,
+    reserved: row.reserved,
+    active: row.active,
+    byChannel: row.byChannel,
+    lastAssignedAt: row.lastMs === null ? null : new Date(row.lastMs),
+    status: row.status,
+    channels: row.channels,
+    available: row.available,
+  }
+}
+
+async function readLasting(
+  trx: Kysely<Tables> | Transaction<Tables>,
+  known: KnownAgents,
+  agents: readonly string[],
+): Promise<void> {
+  if (agents.length === 0) return
+  const { rows } = await sql<Pick<Candidate, Lasting> & { agent: string; version: string }>`
+    select id as agent, xmin::text as version, teams, skills, languages, per_channel_max as "perChannelMax"
+    from agent where id = any(${agents}::text[])`.execute(trx)
+  for (const { agent, ...lasting } of rows) known.set(agent, lasting)
 }
 
 /** Under the presence lock: offers still come and go, so this is a hint that the sweep looks at again. */

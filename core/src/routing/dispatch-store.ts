@@ -2,29 +2,6 @@ import type { PlanStep } from '@throughline/plugin-sdk'
 import { sql, type Kysely, type Transaction } from 'kysely'
 import type { Tables } from '../store/tables.js'
 
-/** A queued item as the dispatcher scans it. */
-export interface ScanRow {
-  readonly id: string
-  readonly conversation: string
-  readonly channel: string
-  readonly channelKind: string
-  readonly queue: string
-  readonly extraQueues: readonly string[]
-  readonly priority: string
-  readonly units: number
-  readonly preferred: readonly string[]
-  readonly excluded: Readonly<Record<string, string>>
-  /** JSON text of the plan's steps: equal texts are parsed once. */
-  readonly steps: string | null
-  readonly planVersion: string
-  readonly step: number
-  readonly elapsedS: number
-  readonly reason: string | null
-  /** Place in the queue, as text: a Date would cut the microseconds off and skip or repeat rows. */
-  readonly rank: string
-  readonly first: string
-}
-
 /** The dispatcher of a queue is one at a time over all nodes. False: another one is at work. */
 export async function lockQueue(
   trx: Transaction<Tables>,
@@ -33,29 +10,6 @@ export async function lockQueue(
   const { rows } = await sql<{ locked: boolean; now: Date }>`
     select pg_try_advisory_xact_lock(7402, hashtext(${queue})) as locked, clock_timestamp() as now`.execute(trx)
   return rows[0] ?? { locked: false, now: new Date(0) }
-}
-
-/** The next page in order of rank, by keyset: a fixed window would let unroutable heads hide what stands behind them. */
-export async function scanQueue(
-  trx: Transaction<Tables>,
-  queue: string,
-  options: { readonly after: ScanRow | null; readonly limit: number; readonly onlyNew: boolean },
-): Promise<readonly ScanRow[]> {
-  const { after } = options
-  const beyond =
-    after === null
-      ? sql``
-      : sql`and (rank_at, first_enqueued_at, id) > (${after.rank}::timestamptz, ${after.first}::timestamptz, ${after.id}::uuid)`
-  const { rows } = await sql<ScanRow>`
-    select id, conversation_id as conversation, channel, channel_kind as "channelKind", queue,
-      extra_queues as "extraQueues", priority, units, preferred, excluded, plan->>'steps' as steps,
-      plan_version as "planVersion", step, waiting_reason as reason,
-      extract(epoch from clock_timestamp() - step_from)::float8 as "elapsedS",
-      rank_at::text as rank, first_enqueued_at::text as first
-    from work_item
-    where state = 'queued' and queue = ${queue} ${options.onlyNew ? sql`and waiting_reason is null` : sql``} ${beyond}
-    order by rank_at, first_enqueued_at, id limit ${options.limit}`.execute(trx)
-  return rows
 }
 
 /** Locks those that are still queued and nobody else has in hand. Answers id → epoch. */

@@ -2,11 +2,12 @@ import type { Transaction } from 'kysely'
 import type { Config, QueueConfig } from '../config/contract.js'
 import type { NewEvent } from '../events/contract.js'
 import type { Tables } from '../store/tables.js'
-import { readCandidates } from './agent-store.js'
-import { insertTraces, lockQueue, lockQueued, scanQueue, writeChanges, type ScanRow } from './dispatch-store.js'
+import { readCandidates, type KnownAgents } from './agent-store.js'
+import { insertTraces, lockQueue, lockQueued, writeChanges } from './dispatch-store.js'
 import { count, fits, lockLoads, writeLoads } from './load-store.js'
 import { makeOffers, type MakeOfferDeps } from './make-offers.js'
-import { createMatcher, type Match } from './match.js'
+import { createMatcher, SMALLEST, type Match } from './match.js'
+import { scan } from './scan.js'
 import { hasRoom } from './selection.js'
 import type { Shifts } from './shifts.js'
 import { transact, type TransactDeps } from './transact.js'
@@ -15,6 +16,8 @@ import { SYSTEM } from './work-events.js'
 export interface DispatchDeps extends TransactDeps, MakeOfferDeps {
   readonly config: Config
   readonly shifts: Pick<Shifts, 'allowsAt'>
+  /** Kept from pass to pass by whoever runs them. */
+  readonly known: KnownAgents
 }
 
 export interface PassResult {
@@ -25,11 +28,9 @@ export interface PassResult {
   readonly more: boolean
 }
 
-const PAGE = 500
 /** Offers a transaction: enough to keep the cost of a transaction small, few enough to keep its locks short. */
 const BATCH = 100
 const CHANGES = 500
-const SMALLEST = 10
 
 /**
  * One pass over one queue: the best items that fit, matched against one snapshot of the agents, written as one set. Locks:
@@ -40,51 +41,21 @@ export async function dispatchQueue(deps: DispatchDeps, queue: string, thorough 
   return transact(deps, async (trx, emit) => {
     const { locked, now } = await lockQueue(trx, queue)
     if (!locked) return { offered: 0, busy: true, more: false }
-    const candidates = await readCandidates(trx)
+    const candidates = await readCandidates(trx, null, deps.known)
     const queues = new Map<string, QueueConfig>(deps.config.queues.map((one) => [one.id, one]))
-    const match = createMatcher({
+    const matcher = createMatcher({
       queues,
       defaultQueue: deps.config.defaultQueue,
       candidates,
       now: now.getTime(),
       allows: deps.shifts.allowsAt(now),
     })
-    const found = await scan(trx, queue, thorough, match, () =>
-      candidates.some((one) => one.available && hasRoom(one, '', SMALLEST)),
-    )
+    const room = () => candidates.some((one) => one.available && hasRoom(one, '', SMALLEST))
+    const found = await scan(trx, { queue, matcher, room, thorough, offers: BATCH, changes: CHANGES })
     if (found.matches.length === 0) return { offered: 0, busy: false, more: false }
     const written = await write(trx, deps, found.matches, queues, emit)
     return { offered: written.offered, busy: false, more: found.cut || written.again }
   })
-}
-
-/**
- * Goes on by keyset until enough was found or the queue ends. Once everybody is full there is nothing to match: only a
- * thorough pass goes on, over new items, which are to be told why they wait.
- */
-async function scan(
-  trx: Transaction<Tables>,
-  queue: string,
-  thorough: boolean,
-  match: (row: ScanRow) => Match,
-  room: () => boolean,
-) {
-  const matches: Match[] = []
-  let offers = 0
-  let after: ScanRow | null = null
-  for (;;) {
-    const onlyNew = !room()
-    if (onlyNew && !thorough) return { matches, cut: false }
-    const rows: readonly ScanRow[] = await scanQueue(trx, queue, { after, limit: PAGE, onlyNew })
-    for (const row of rows) {
-      const matched = match(row)
-      if (matched.candidate !== null) offers += 1
-      if (matched.candidate !== null || matched.change !== null) matches.push(matched)
-      if (offers >= BATCH || matches.length >= CHANGES) return { matches, cut: true }
-    }
-    after = rows.at(-1) ?? null
-    if (after === null || rows.length < PAGE) return { matches, cut: false }
-  }
 }
 
 async function write(

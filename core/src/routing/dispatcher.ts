@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { dispatchQueue, type DispatchDeps } from './dispatch.js'
 
-export interface DispatcherDeps extends DispatchDeps {
+export interface DispatcherDeps extends Omit<DispatchDeps, 'known'> {
   readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void }
 }
 
@@ -14,14 +14,14 @@ const BUSY_PAUSE_MS = 25
  * wrong in both directions: a sweep wakes every queue with waiting items.
  */
 export class Dispatcher {
-  readonly #deps: DispatcherDeps
+  readonly #deps: DispatcherDeps & DispatchDeps
   readonly #dirty = new Set<string>()
   readonly #thorough = new Set<string>()
   readonly #stop = new AbortController()
   #turn: Promise<void> | null = null
 
   constructor(deps: DispatcherDeps) {
-    this.#deps = deps
+    this.#deps = { ...deps, known: new Map() }
   }
 
   /** Without names: all queues. */

@@ -1,6 +1,7 @@
 import type { PlanStep } from '@throughline/plugin-sdk'
 import type { QueueConfig } from '../config/contract.js'
-import { parseSteps, type Change, type ScanRow } from './dispatch-store.js'
+import { parseSteps, type Change } from './dispatch-store.js'
+import type { ScanRow } from './scan-store.js'
 import type { ShiftAllows } from './shifts.js'
 import { hasRoom, inTeams, qualifies, requirements, select, stepAt, takes, type Candidate } from './selection.js'
 
@@ -28,27 +29,63 @@ export interface Match {
   }
 }
 
+export interface Matcher {
+  match(row: ScanRow): Match
+  /**
+   * Whether an item of this one's class might find somebody, or has to be told something new. Steps that are due do not
+   * count: the scan looks at those items one by one.
+   */
+  hopeful(row: ScanRow): boolean
+}
+
 /** Items that ask for the same are judged once; who is full for one of them is full for all. */
 interface Kind {
-  readonly steps: readonly PlanStep[]
   /** Somebody, connected or not, qualifies. */
   readonly configured: boolean
   /** Somebody belongs to the teams asked for, whatever their skills. */
   readonly staffed: boolean
-  readonly open: readonly Candidate[]
+  /** Somebody who qualifies takes work of this sort now. */
+  readonly attended: boolean
+  /** Those of them who had room when the pass began. */
+  readonly free: readonly Candidate[]
+  /** Those and the full ones. Only asked for when an offer is made: everybody is looked at. */
+  readonly open: () => readonly Candidate[]
   full: boolean
 }
 
-export function createMatcher(context: MatchContext): (row: ScanRow) => Match {
+/** What a class of items would be told. */
+interface Judged {
+  readonly step: number
+  readonly advance: ReturnType<typeof advanceTo>
+  readonly names: readonly string[]
+  readonly kind: Kind
+  /** Why nobody gets it, should it be so. */
+  readonly reason: string
+  /** It is handed over to the default queue. */
+  readonly lost: boolean
+}
+
+export function createMatcher(context: MatchContext): Matcher {
   const kinds = new Map<string, Kind>()
   const parsed = new Map<string | null, readonly PlanStep[]>()
-  return (row) => {
+  const roomy = context.candidates.filter((one) => one.available && hasRoom(one, '', SMALLEST))
+
+  const judge = (row: ScanRow, elapsedS: number): Judged => {
     let steps = parsed.get(row.steps)
     if (steps === undefined) parsed.set(row.steps, (steps = parseSteps(row.steps)))
-    const step = Math.max(row.step, stepAt(steps, row.elapsedS))
+    const step = Math.max(row.step, stepAt(steps, elapsedS))
     const advance = advanceTo(steps, row, step)
     const names = [...new Set([row.queue, ...row.extraQueues, ...advance.addQueues])]
-    const kind = kindOf(kinds, context, row, steps, step, names)
+    const kind = kindOf(kinds, context, roomy, row, steps, step, names)
+    // A queue without members hands over to the default queue. One whose members lack a skill does not: skills that the
+    // queue demands may be a duty.
+    const lost = !kind.staffed && !names.includes(context.defaultQueue)
+    const reason = !kind.configured ? 'no_route' : kind.attended ? 'waiting_capacity' : 'waiting_skill'
+    return { step, advance, names, kind, reason, lost }
+  }
+
+  const match = (row: ScanRow): Match => {
+    const { step, advance, kind, reason, lost } = judge(row, row.elapsedS)
     const candidate = kind.full ? null : choose(row, kind, context.now)
     if (candidate !== null) {
       candidate.reserved += row.units
@@ -58,14 +95,17 @@ export function createMatcher(context: MatchContext): (row: ScanRow) => Match {
     }
     // Excluded agents make this item's case different from its kind's.
     if (Object.keys(row.excluded).length === 0) kind.full = true
-    // A queue without members hands over to the default queue. One whose members lack a skill does not: skills that the
-    // queue demands may be a duty.
-    const lost = !kind.staffed && !names.includes(context.defaultQueue)
     const of = lost ? { ...advance.of, addQueues: [...advance.addQueues, context.defaultQueue] } : advance.of
-    const reason = !kind.configured ? 'no_route' : kind.open.length === 0 ? 'waiting_skill' : 'waiting_capacity'
     const change = advance.changed || lost || reason !== row.reason ? { id: row.id, step, reason, ...of } : null
     return { row, candidate: null, change, step, trace: { reason, passedOver: [] } }
   }
+
+  const hopeful = (row: ScanRow): boolean => {
+    const { advance, kind, reason, lost } = judge(row, 0)
+    if (advance.changed || lost || reason !== row.reason) return true
+    return !kind.full && kind.free.some((candidate) => hasRoom(candidate, row.channelKind, row.units))
+  }
+  return { match, hopeful }
 }
 
 /** Reaching a step may open further queues and bring the item forward, once. */
@@ -81,7 +121,8 @@ function advanceTo(steps: readonly PlanStep[], row: ScanRow, step: number) {
 
 function kindOf(
   kinds: Map<string, Kind>,
-  context: MatchContext,
+  { candidates, queues, allows }: MatchContext,
+  roomy: readonly Candidate[],
   row: ScanRow,
   steps: readonly PlanStep[],
   step: number,
@@ -90,35 +131,45 @@ function kindOf(
   const key = `${row.channelKind} ${row.units} ${step} ${names.join(' ')} ${row.steps ?? ''}`
   const known = kinds.get(key)
   if (known !== undefined) return known
-  const ways = requirements(
-    names.flatMap((name) => context.queues.get(name) ?? []),
-    steps,
-    step,
-  )
-  const qualified = context.candidates.filter((candidate) => qualifies(candidate, ways))
-  const open = qualified.filter(
-    (candidate) =>
-      takes(candidate, row.channelKind) && context.allows?.(candidate.agent, row.queue, row.channelKind) !== false,
-  )
-  const staffed = context.candidates.some((candidate) => inTeams(candidate, ways))
-  const kind = { steps, configured: qualified.length > 0, staffed, open, full: open.length === 0 }
+  const needs = names.flatMap((name) => queues.get(name) ?? [])
+  const ways = requirements(needs, steps, step)
+  const open = (candidate: Candidate): boolean =>
+    takes(candidate, row.channelKind) &&
+    allows?.(candidate.agent, row.queue, row.channelKind) !== false &&
+    qualifies(candidate, ways)
+  const free = roomy.filter(open)
+  let all: readonly Candidate[] | undefined
+  const attended = free.length > 0 || candidates.some(open)
+  const kind = {
+    configured: attended || candidates.some((candidate) => qualifies(candidate, ways)),
+    staffed: attended || candidates.some((candidate) => inTeams(candidate, ways)),
+    attended,
+    free,
+    open: () => (all ??= candidates.filter(open)),
+    full: free.length === 0,
+  }
   kinds.set(key, kind)
   return kind
 }
 
 function choose(row: ScanRow, kind: Kind, now: number): Candidate | null {
-  return select({ ...row, excluded: untilOf(row) }, kind.open, now)
+  return select({ ...row, excluded: untilOf(row) }, kind.free, now)
 }
 
 function untilOf(row: ScanRow): Readonly<Record<string, number>> {
   return Object.fromEntries(Object.entries(row.excluded).map(([agent, until]) => [agent, Date.parse(until)]))
 }
 
+/** Units of the smallest piece of work. Who has no room for it has none for anything. */
+export const SMALLEST = 10
 const SHOWN = 10
 
 function traceOf(row: ScanRow, chosen: Candidate, kind: Kind, now: number): Match['trace'] {
   const excluded = untilOf(row)
-  const others = kind.open.filter((candidate) => candidate !== chosen).slice(0, SHOWN)
+  const others = kind
+    .open()
+    .filter((candidate) => candidate !== chosen)
+    .slice(0, SHOWN)
   const passedOver = others.map((candidate) => ({
     agent: candidate.agent,
     why:
