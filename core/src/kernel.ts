@@ -304,6 +304,8 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
         outbound,
         work: routing.work,
         presence: routing.presence,
+        supervision: routing.supervision,
+        workforce: routing.workforce,
       }),
     )
     const server = await createHttp({

@@ -3,7 +3,7 @@ import type { ConversationService } from '../conversations/contract.js'
 import type { EventReader } from '../events/contract.js'
 import type { IdentityService } from '../identity/contract.js'
 import type { OutboundService } from '../outbound/contract.js'
-import type { PresenceService, WorkService } from '../routing/contract.js'
+import type { PresenceService, SupervisionService, WorkforceService, WorkService } from '../routing/contract.js'
 import type { Tables } from '../store/tables.js'
 import type { AgentAccounts, Principal, Scope } from './contract.js'
 
@@ -14,6 +14,8 @@ export interface CommandDeps {
   readonly outbound: OutboundService
   readonly work: WorkService
   readonly presence: PresenceService
+  readonly supervision: SupervisionService
+  readonly workforce: WorkforceService
   readonly accounts: AgentAccounts
   readonly reader: Pick<EventReader, 'publish'>
   /** Runs in one transaction; the events of it are sequenced after the commit. */

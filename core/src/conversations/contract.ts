@@ -104,7 +104,13 @@ export interface ConversationService {
     },
     context: ActContext,
   ): Promise<ConversationView>
-  addNote(id: string, text: string, context: ActContext): Promise<{ readonly messageId: string }>
+  /** `whisper`: for the agent who has the conversation, from somebody who watches. Customers see no notes. */
+  addNote(
+    id: string,
+    text: string,
+    context: ActContext,
+    options?: { readonly whisper?: boolean },
+  ): Promise<{ readonly messageId: string }>
   /** Everything of `from` moves into `into`; `from` becomes `joined`. Both belong to one contact, else TL_COMMAND_CONFLICT. */
   join(from: string, into: string, context: ActContext): Promise<ConversationView>
   /** Moves the messages into a new conversation of the same contact. */

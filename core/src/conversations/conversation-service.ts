@@ -60,7 +60,7 @@ export function createConversations(deps: ConversationDeps): ConversationService
     },
     setStatus: (id, to, context) => waking(changeStatus(deps, id, to, context)),
     update: (id, patch, context) => updateFields(deps, id, patch, context),
-    addNote: (id, text, context) => addNote(deps, id, text, context),
+    addNote: (id, text, context, options) => addNote(deps, id, text, context, options?.whisper === true),
     join: (from, into, context) => waking(joinConversations(deps, from, into, context)),
     split: (id, messageIds, context) => splitOff(deps, id, messageIds, context),
     wakeSnoozed: () => wakeAll(deps),
@@ -95,6 +95,7 @@ async function addNote(
   id: string,
   text: string,
   context: ActContext,
+  whisper: boolean,
 ): Promise<{ readonly messageId: string }> {
   const note = cleanText(text)
   if (note.trim() === '' || note.length > NOTE_MAX) {
@@ -113,7 +114,13 @@ async function addNote(
       author: { kind: kind === 'plugin' ? 'system' : kind, id: author },
     })
     const after = { ...before, version: before.version + 1 }
-    emit(eventOf('note.added', after, context, { messageId, text: note.slice(0, QUOTED_IN_EVENT) }))
+    emit(
+      eventOf('note.added', after, context, {
+        messageId,
+        text: note.slice(0, QUOTED_IN_EVENT),
+        ...(whisper ? { whisper: true, to: before.assignee } : {}),
+      }),
+    )
     return { messageId }
   })
 }

@@ -15,6 +15,7 @@ import { healthRoutes } from './routes/health.js'
 import { ruleRoutes } from './routes/rules.js'
 import { sessionRoutes } from './routes/sessions.js'
 import { socketRoutes } from './routes/socket.js'
+import { supervisionRoutes } from './routes/supervision.js'
 import { surfaceRoutes } from './routes/surfaces.js'
 
 export interface HttpServer {
@@ -74,6 +75,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
   await app.register((scope) => eventRoutes(scope, deps))
   await app.register((scope) => adminRoutes(scope, deps))
   await app.register((scope) => ruleRoutes(scope, deps))
+  await app.register((scope) => supervisionRoutes(scope, deps))
   await app.register((scope) => healthRoutes(scope, deps))
   await app.register((scope) => fileRoutes(scope, deps))
   await app.register((scope) => socketRoutes(scope, deps))

@@ -248,6 +248,23 @@ export interface Adherence {
   readonly adherence: number | null
 }
 
+/** Acts of supervisors on queues and on conversations that are not theirs; each leaves an event with its author. */
+export interface SupervisionService {
+  /** A head start in seconds, or a step back. Throws TL_COMMAND_CONFLICT where nothing waits. */
+  reorder(conversation: string, headStartS: number, reason: string, context: WorkContext): Promise<void>
+  /**
+   * What waits in a queue, and what comes to it from now on, goes to another one: `to`, else its overflow, else the default
+   * queue. Offers and assignments stay. Throws TL_COMMAND_NOT_FOUND, _INVALID, and _CONFLICT where the other is drained, too.
+   */
+  drain(queue: string, to: string | null, reason: string, context: WorkContext): Promise<{ readonly to: string }>
+  resume(queue: string, context: WorkContext): Promise<void>
+  /** Listen in (told to supervisors only) or join (told to all); `on` false: leave. */
+  watch(conversation: string, mode: 'monitor' | 'barge', on: boolean, context: WorkContext): Promise<void>
+  watchers(
+    conversation: string,
+  ): Promise<readonly { readonly agent: string; readonly mode: string; readonly since: Date }[]>
+}
+
 export interface WorkforceService {
   /** Throws TL_COMMAND_INVALID for a span that is empty or longer than a year. */
   adherence(agent: string, from: Date, to: Date): Promise<Adherence>

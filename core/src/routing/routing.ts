@@ -20,6 +20,7 @@ import type {
   Router,
   WorkLedger,
   WorkService,
+  SupervisionService,
   WorkforceService,
 } from './contract.js'
 import { syncQueues } from './dispatch-store.js'
@@ -32,6 +33,7 @@ import { openSession, renewSessions } from './presence-store.js'
 import { createReplan } from './replan.js'
 import { adherenceOf } from './adherence.js'
 import { createShifts } from './shifts.js'
+import { createSupervision } from './supervision.js'
 import { createRouter } from './router.js'
 import { createRuleFacts } from './rule-facts.js'
 import type { RuleService } from './rules/rules.js'
@@ -68,6 +70,7 @@ export interface RoutingPart {
   readonly presence: PresenceService
   readonly board: QueueBoard
   readonly workforce: WorkforceService
+  readonly supervision: SupervisionService
   readonly replan: ReplanService
   readonly failures: FailureReport
   /** After the migrations, and after the agents were synced: queues and capacities follow the configuration. */
@@ -163,6 +166,7 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
     work: createWork({ ...all, board, woken }),
     presence: createPresence(all, beats),
     board,
+    supervision: createSupervision(all),
     workforce: { adherence: (agent, from, to) => adherenceOf({ db, shifts }, agent, from, to) },
     replan: createReplan({ ...all, rules: deps.rules ?? { evaluate: () => null, version: () => null } }),
     failures,

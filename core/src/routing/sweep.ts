@@ -13,6 +13,7 @@ import {
   missingAgents,
   overStatuses,
 } from './presence-store.js'
+import { moveDrained } from './supervision.js'
 import { takeTurns } from './shift-turns.js'
 import type { Shifts } from './shifts.js'
 import { REAL_TIME } from './units.js'
@@ -32,6 +33,7 @@ const OFFLINE_S = 300
 export async function sweepWork(deps: SweepDeps, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && (await expireOffers(deps)) > 0);
   await openQueues(deps, signal)
+  await moveDrained(deps, signal)
   await answerClosed(deps, signal)
   const overflow = deps.config.queues.flatMap(({ id, overflow, maxWaitSeconds }) =>
     overflow === null || maxWaitSeconds === null ? [] : [{ queue: id, overflow, seconds: maxWaitSeconds }],

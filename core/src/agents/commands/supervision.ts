@@ -1,4 +1,4 @@
-import { command, name, type Command } from '../command.js'
+import { command, id, name, text, type Command } from '../command.js'
 
 const reason = { type: 'string', minLength: 1, maxLength: 200 } as const
 
@@ -57,5 +57,87 @@ export const supervisionCommands: readonly Command[] = [
       await deps.presence.freeze(agent, false, null, { actor, cause, within })
       return {}
     },
+  }),
+  command<{ conversation: string; headStartS: number; reason: string }>({
+    type: 'work.reorder',
+    scope: 'supervise',
+    summary:
+      'Bring a waiting conversation forward by some seconds, or back with a negative number; the reason is kept.',
+    mutates: true,
+    properties: { conversation: id, headStartS: { type: 'integer', minimum: -86_400, maximum: 86_400 }, reason },
+    required: ['conversation', 'headStartS', 'reason'],
+    async run(deps, { conversation, headStartS, reason: why }, { actor, cause, within }) {
+      await deps.supervision.reorder(conversation, headStartS, why, { actor, cause, within })
+      return {}
+    },
+  }),
+  command<{ queue: string; to?: string; reason: string }>({
+    type: 'queue.drain',
+    scope: 'supervise',
+    summary: 'Send what waits in a queue, and what comes to it, to another one; offers and assignments stay.',
+    mutates: true,
+    properties: { queue: name, to: name, reason },
+    required: ['queue', 'reason'],
+    run: (deps, { queue, to, reason: why }, { actor, cause, within }) =>
+      deps.supervision.drain(queue, to ?? null, why, { actor, cause, within }),
+  }),
+  command<{ queue: string }>({
+    type: 'queue.resume',
+    scope: 'supervise',
+    summary: 'Let a drained queue keep its own work again.',
+    mutates: true,
+    properties: { queue: name },
+    required: ['queue'],
+    async run(deps, { queue }, { actor, cause, within }) {
+      await deps.supervision.resume(queue, { actor, cause, within })
+      return {}
+    },
+  }),
+  command<{ conversation: string; on: boolean }>({
+    type: 'conversation.monitor',
+    scope: 'supervise',
+    summary: 'Follow a conversation; supervisors see that you do.',
+    mutates: true,
+    properties: { conversation: id, on: { type: 'boolean', default: true } },
+    required: ['conversation'],
+    async run(deps, { conversation, on }, { actor, cause, within }) {
+      await deps.supervision.watch(conversation, 'monitor', on, { actor, cause, within })
+      return { watchers: await deps.supervision.watchers(conversation) }
+    },
+  }),
+  command<{ conversation: string; on: boolean }>({
+    type: 'conversation.barge',
+    scope: 'supervise',
+    summary: 'Join a conversation beside its agent; all agents see that you did. Answer with message.send.',
+    mutates: true,
+    properties: { conversation: id, on: { type: 'boolean', default: true } },
+    required: ['conversation'],
+    async run(deps, { conversation, on }, { actor, cause, within }) {
+      await deps.supervision.watch(conversation, 'barge', on, { actor, cause, within })
+      return { watchers: await deps.supervision.watchers(conversation) }
+    },
+  }),
+  command<{ conversation: string; text: string }>({
+    type: 'conversation.whisper',
+    scope: 'supervise',
+    summary: 'Say something to the agent who has the conversation; the customer never sees it.',
+    mutates: true,
+    properties: { conversation: id, text },
+    required: ['conversation', 'text'],
+    run: (deps, data, { actor, cause, within }) =>
+      deps.conversations.addNote(data.conversation, data.text, { actor, cause, within }, { whisper: true }),
+  }),
+  command<{ agent: string; fromMs: number; toMs: number }>({
+    type: 'agent.adherence',
+    scope: 'supervise',
+    summary: 'How much of their scheduled time an agent took work.',
+    mutates: false,
+    properties: {
+      agent: name,
+      fromMs: { type: 'integer', minimum: 0, maximum: 8.64e15 },
+      toMs: { type: 'integer', minimum: 0, maximum: 8.64e15 },
+    },
+    required: ['agent', 'fromMs', 'toMs'],
+    run: (deps, { agent, fromMs, toMs }) => deps.workforce.adherence(agent, new Date(fromMs), new Date(toMs)),
   }),
 ]
