@@ -3,6 +3,8 @@ import { createAccounts } from './agents/accounts.js'
 import { systemClock } from './clock.js'
 import type { CommandServices, EngineOptions, RunningEngine } from './cli/engine-entry.js'
 import type { Config } from './config/contract.js'
+import { followConfig } from './config/follow.js'
+import { createLiveConfig } from './config/live.js'
 import { loadConfig } from './config/load.js'
 import { problemLine } from './config/report.js'
 import { Sequencer } from './events/sequencer.js'
@@ -15,6 +17,7 @@ import { createLog } from './log.js'
 import { installCrashAttribution } from './plugins/crash.js'
 import { readInstallation } from './store/installation-store.js'
 import { createReplan } from './routing/replan.js'
+import { watchFiles } from './routing/rules/watch-files.js'
 import { createDecisionHistory } from './routing/rules/history-store.js'
 import { decisionsOf } from './routing/settle-store.js'
 import { migrate } from './store/migrate.js'
@@ -50,12 +53,20 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
       },
     })
     await announce(config, kernel)
+    const live = createLiveConfig(config, () => loadConfig(sourceOf(options)))
+    const syncAgents = (agents: Config['agents']) => kernel.accounts.syncFromConfig(agents)
+    const watch = watchFiles({
+      files: [config.file],
+      changed: () => followConfig({ live, syncAgents, log, cwd: process.cwd() }),
+      log,
+    })
     let stopped: Promise<void> | undefined
     return {
       done,
       stop: () =>
         (stopped ??= (async () => {
           log.info({}, 'stopping')
+          await watch.stop()
           await kernel.stop()
           await store.close()
           undo()
@@ -112,8 +123,12 @@ export async function openServices(options: EngineOptions): Promise<CommandServi
   }
 }
 
+function sourceOf(options: EngineOptions): Parameters<typeof loadConfig>[0] {
+  return { file: options.configFile, env: options.env, cwd: process.cwd() }
+}
+
 function configOf(options: EngineOptions): Config {
-  const result = loadConfig({ file: options.configFile, env: options.env, cwd: process.cwd() })
+  const result = loadConfig(sourceOf(options))
   if (result.ok) return result.config
   const first = result.problems.find((problem) => problem.severity === 'error') ?? result.problems[0]
   throw new ThroughlineError(

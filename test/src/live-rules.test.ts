@@ -196,3 +196,19 @@ test('a draft is tested, compared, simulated; waiting work is planned anew; a de
     { trigger: 'replanned', rule: 'billing' },
   ])
 })
+
+test('P14: an edit of throughline.yaml takes effect for agents, waits for a restart elsewhere, and is refused when broken', async (t) => {
+  const { engine, cli } = await start(t)
+  const file = engine.workplace.configFile
+  const config = JSON.parse(await readFile(file, 'utf8'))
+  await writeFile(file, JSON.stringify({ ...config, teems: {} }, null, 2))
+  await eventually('the refusal', () => /TL_CONFIG_\w+.*throughline\.yaml:\d+:\d+.*teems/s.test(engine.output()))
+  const agents = { ...config.agents, cleo: { name: 'Cleo', email: 'cleo@localhost.example', teams: ['support'] } }
+  const queues = { ...config.queues, vip: { teams: ['support'] } }
+  await writeFile(file, JSON.stringify({ ...config, agents, queues }, null, 2))
+  await eventually('what needs a restart', () => /"sections":\["queues"\]/.test(engine.output()), {
+    tell: engine.output,
+  })
+  await eventually('the new account', async () => (await cli('agent', 'list')).stdout.includes('cleo'))
+  t.match((await fetch(`${engine.url}/health/ready`)).status, 200)
+})
