@@ -85,6 +85,17 @@ export async function load(
   engine: EngineProcess,
   options: { readonly first: number; readonly count: number; readonly senders: number; readonly connections: number },
 ): Promise<{ readonly startedAt: number; readonly result: Promise<LoadResult> }> {
+  const { go, result } = await prepareLoad(engine, options)
+  const startedAt = performance.now()
+  go()
+  return { startedAt, result }
+}
+
+/** The same, with the start left to the caller. */
+export async function prepareLoad(
+  engine: EngineProcess,
+  options: { readonly first: number; readonly count: number; readonly senders: number; readonly connections: number },
+): Promise<{ readonly go: () => void; readonly result: Promise<LoadResult> }> {
   const args = [engine.port, channel, secret, options.first, options.count, options.senders, options.connections].map(
     String,
   )
@@ -94,7 +105,5 @@ export async function load(
     child.once('message', (message) => resolve(message as LoadResult))
     child.once('exit', (code) => reject(new Error(`the load generator ended with ${code}`)))
   })
-  const startedAt = performance.now()
-  child.send('go')
-  return { startedAt, result }
+  return { go: () => void child.send('go'), result }
 }

@@ -1,7 +1,10 @@
 import { b1 } from './b1.js'
 import { b2 } from './b2.js'
+import { b3 } from './b3.js'
+import { b4 } from './b4.js'
 import { b5 } from './b5.js'
 import { b6 } from './b6.js'
+import { b7 } from './b7.js'
 import { b8 } from './b8.js'
 import { startDatabase } from './database.js'
 import { printLine, printTable, type Line } from './report.js'
@@ -11,8 +14,11 @@ import { createScope } from './scope.js'
 const benches: Readonly<Record<string, (serverUrl: string) => Promise<Line>>> = {
   B1: b1,
   B2: b2,
+  B3: b3,
+  B4: b4,
   B5: b5,
   B6: b6,
+  B7: b7,
   B8: b8,
 }
 
