@@ -1,5 +1,6 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import tap, { test, type Test } from 'tap'
 import { tokenFor } from './support/agent.js'
 import { throughline } from './support/cli.js'
@@ -7,6 +8,7 @@ import { startEngineProcess, type EngineProcess } from './support/engine.js'
 import { eventually } from './support/eventually.js'
 import { startLoad } from './support/generator.js'
 import { freshDatabaseUrl } from './support/postgres.js'
+import { fakeProvider } from './support/providers.js'
 import { signStandard } from './support/signatures.js'
 import { configWith } from './support/workplace.js'
 
@@ -20,19 +22,19 @@ interface Place {
   /** REST as the administrator. */
   ask(path: string, body?: object): Promise<any>
   /** A message of a new customer; the queue it went to, and the conversation. */
-  say(text: string): Promise<{ readonly queue: string; readonly conversation: string }>
+  say(text: string, sender?: object): Promise<{ readonly queue: string; readonly conversation: string }>
   edit(change: (file: any) => void): Promise<string>
   broken(text: string): Promise<void>
   inForce(): Promise<any>
   cli(...args: readonly string[]): ReturnType<typeof throughline>
 }
 
-async function start(t: Test): Promise<Place> {
+async function start(t: Test, more: object = {}): Promise<Place> {
   const databaseUrl = await freshDatabaseUrl(t)
   const channels = {
     api: { use: 'channel-http', kind: 'messaging', config: { secret, deliverUrl: 'http://127.0.0.1:9/none' } },
   }
-  const engine = await startEngineProcess(t, { config: configWith({ channels }), databaseUrl })
+  const engine = await startEngineProcess(t, { config: configWith({ channels, ...more }), databaseUrl })
   const token = await tokenFor(engine)
   const file = join(engine.workplace.dir, 'config', 'rules', 'routing.json')
   const replace = async (text: string): Promise<void> => {
@@ -58,9 +60,9 @@ async function start(t: Test): Promise<Place> {
     engine,
     databaseUrl,
     ask,
-    async say(text) {
+    async say(text, sender = {}) {
       const id = `room-${++count}`
-      const event = { id, type: 'message', thread: { id }, sender: { id: `user-${id}` }, text }
+      const event = { id, type: 'message', thread: { id }, sender: { id: `user-${id}`, ...sender }, text }
       const body = JSON.stringify({ events: [event] })
       const url = `${engine.url}/channels/api/webhook`
       await startLoad([[{ lane: id, id, url, body, sign: (signed) => signStandard(signed, secret) }]], 1).done
@@ -211,4 +213,58 @@ test('P14: an edit of throughline.yaml takes effect for agents, waits for a rest
   })
   await eventually('the new account', async () => (await cli('agent', 'list')).stdout.includes('cleo'))
   t.match((await fetch(`${engine.url}/health/ready`)).status, 200)
+})
+
+test('facts of a plugin and figures of queues decide, are kept with the decision, and are null when the plugin’s system is away', async (t) => {
+  const points = await fakeProvider(t, ({ body }) =>
+    body.accounts.includes('4712') ? { status: 500, body: {} } : { status: 200, body: { points: { 4711: 12_000 } } },
+  )
+  const folder = fileURLToPath(new URL('../../../examples/plugins/rules-loyalty', import.meta.url))
+  const loyalty = { use: folder, config: { url: `${points.url}/lookup`, token: 'points-token' } }
+  const { ask, say, edit, inForce } = await start(t, { routing: { loyalty, rules: { use: 'routing-rules' } } })
+  await edit((file) => {
+    file.$version = 'points'
+    file.rules.unshift(
+      {
+        id: 'gold',
+        when: { 'loyalty:level_gte': [{ var: 'loyalty.points' }, 'gold'] },
+        then: { queue: 'sales' },
+        stop: true,
+      },
+      {
+        id: 'again',
+        when: { num_gte: [{ contact_stat: ['conversations', '7d'] }, 1] },
+        then: { queue: 'billing' },
+        stop: true,
+      },
+      { id: 'full', when: { num_gt: [{ queue_stat: ['support', 'waiting'] }, 1_000] }, then: { priority: 'low' } },
+    )
+    file.tests = [{ facts: { loyalty: { points: 12_000 } }, expect: 'gold' }]
+  })
+  await eventually('the rules', async () => (await inForce()).version === 'points')
+  const identifiers = [{ kind: 'account', value: '4711', assurance: 'verified' }]
+  const settled = (conversation: string) =>
+    eventually('the decision', async () => {
+      const { items } = await ask(`/v1/conversations/${conversation}/decisions`)
+      return items.find((one: any) => one.trigger === 'settled')
+    })
+  const gold = await settled((await say('hello', { identifiers })).conversation)
+  t.match(gold, {
+    source: 'rules',
+    rule: 'gold',
+    version: 'points',
+    plan: { queue: 'sales' },
+    facts: { loyalty: { points: 12_000 }, history: { conversations_7d: 0 }, queues: { support: {} } },
+  })
+  t.match(points.calls[0]?.body, { accounts: ['4711'] })
+  const other = await settled((await say('hello')).conversation)
+  t.match(other, { rule: 'everything-else', plan: { queue: 'support' }, facts: { loyalty: { points: null } } })
+  const away = [{ kind: 'account', value: '4712', assurance: 'verified' }]
+  const without = await settled((await say('hello', { identifiers: away })).conversation)
+  t.match(without, { rule: 'everything-else', facts: { loyalty: { points: null } } })
+  await eventually('the event', async () =>
+    (await ask('/v1/events?after=0&limit=500')).items.some(
+      (event: any) => (event.t ?? event.type) === 'plugin.error' && JSON.stringify(event).includes('the fact points'),
+    ),
+  )
 })
