@@ -36,6 +36,7 @@ import { createHttp as createHttpClient } from './plugins/http-client.js'
 import { createPluginMetrics } from './plugins/plugin-metrics.js'
 import { ping, readInstallation } from './store/installation-store.js'
 import type { Store } from './store/store.js'
+import { QueueNews } from './routing/queue-news.js'
 import { createRouting } from './routing/routing.js'
 import { createLiveRules } from './routing/rules/live-rules.js'
 
@@ -67,6 +68,7 @@ const names = {
   jobs: token<ReturnType<typeof createJobs>>('jobs'),
   host: token<SupervisedHost>('plugin host'),
   routing: token<ReturnType<typeof createRouting>>('routing'),
+  queueNews: token<QueueNews>('queue news'),
   outbound: token<ReturnType<typeof createOutbound>>('outbound'),
   drain: token<ReturnType<typeof composeDrain>>('drain'),
   attachments: token<ReturnType<typeof createAttachments>>('attachments'),
@@ -199,6 +201,11 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
           factSources: () => host.factSources(),
           log,
         }),
+      (service) => service.stop(),
+    )
+    const queueNews = container.register(
+      names.queueNews,
+      () => new QueueNews({ board: routing.board, watched: threads.watched, tell: threads.tell, log }),
       (service) => service.stop(),
     )
     const outbound = container.register(
@@ -358,6 +365,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     )
     await rules.start()
     await routing.start()
+    queueNews.start()
     if (works) {
       drain.start()
       outbound.start()

@@ -114,6 +114,21 @@ export type ThreadMessage = {
   readonly cursor: string
 }
 
+/** Where a waiting customer stands. */
+export type QueuePlace = {
+  /** From 1. */
+  readonly position: number
+  /** Half of the customers wait shorter, and 80 of 100, in seconds; null: too little is known to say. */
+  readonly estimate: { readonly p50S: number; readonly p80S: number } | null
+}
+
+/** What changed on a thread besides its messages. */
+export type ThreadChange = {
+  readonly typing?: boolean
+  /** The customer waits for an agent; null: not any more. Said while a client watches the thread, about every 5 seconds. */
+  readonly queue?: QueuePlace | null
+}
+
 /** A channel's own threads, for channels whose client reads from us instead of from a network (web chat). */
 export interface Threads {
   read(
@@ -121,7 +136,7 @@ export interface Threads {
     options?: { readonly after?: string; readonly limit?: number },
   ): Promise<readonly ThreadMessage[]>
   /** Calls back whenever the thread may have changed: new message, receipt, typing agent. At least once, on any node. */
-  watch(thread: string, changed: (what: { readonly typing?: boolean }) => void): () => void
+  watch(thread: string, changed: (what: ThreadChange) => void): () => void
 }
 
 /** Signatures with a key derived for this instance: nothing to configure, the same on every node, never leaves us. */

@@ -1,4 +1,4 @@
-import type { Part, ThreadMessage } from '@throughline/plugin-sdk'
+import type { Part, ThreadChange, ThreadMessage } from '@throughline/plugin-sdk'
 import type { Kysely } from 'kysely'
 import type { EventReader, StoredEvent } from '../events/contract.js'
 import type { ThreadReader } from '../plugins/contract.js'
@@ -17,7 +17,13 @@ export interface ThreadReaderDeps {
   ) => Promise<readonly StoredEvent[]>
 }
 
-type Changed = (what: { readonly typing?: boolean }) => void
+/** Threads that clients follow on this node, as `<channel>/<thread>`, and a word to those who follow one. */
+export interface WatchedThreads extends ThreadReader {
+  watched(): readonly string[]
+  tell(watch: string, what: ThreadChange): void
+}
+
+type Changed = (what: ThreadChange) => void
 
 const PAGE = 50
 const PAGE_MAX = 200
@@ -30,7 +36,7 @@ const shown = [...said, 'message.edited', 'message.deleted']
  * What a channel's own client may see of its own thread: public messages of that channel and thread, nothing else (P11).
  * The cursor is a position of the event log, so reading on from it skips nothing; a message may come twice, with one id.
  */
-export function createThreadReader(deps: ThreadReaderDeps): ThreadReader {
+export function createThreadReader(deps: ThreadReaderDeps): WatchedThreads {
   const { db, reader } = deps
   const watchers = fanOut(reader)
 
@@ -76,13 +82,17 @@ export function createThreadReader(deps: ThreadReaderDeps): ThreadReader {
       return since(channel, thread, after, limit)
     },
     watch: (channel, thread, changed) => watchers.add(`${channel}/${thread}`, changed),
+    watched: watchers.watched,
+    tell: watchers.tell,
   }
 }
 
 /** One subscription for all threads of the node; events find their watchers in a map. */
-function fanOut(reader: EventReader): { add(watch: string, changed: Changed): () => void } {
+function fanOut(reader: EventReader): Pick<WatchedThreads, 'watched' | 'tell'> & {
+  add(watch: string, changed: Changed): () => void
+} {
   const byWatch = new Map<string, Set<Changed>>()
-  const tell = (watch: string, what: { readonly typing?: boolean }) => {
+  const tell = (watch: string, what: ThreadChange) => {
     for (const changed of [...(byWatch.get(watch) ?? [])]) {
       try {
         changed(what)
@@ -99,6 +109,8 @@ function fanOut(reader: EventReader): { add(watch: string, changed: Changed): ()
     if (typeof data['watch'] === 'string') tell(data['watch'], { typing: data['on'] !== false })
   })
   return {
+    tell,
+    watched: () => [...byWatch.keys()],
     add(watch, changed) {
       // An entry of its own a call: the same function may watch twice and stop once.
       const entry: Changed = (what) => changed(what)

@@ -11,6 +11,7 @@ import type {
   Routing,
   RuleValue,
   Surface,
+  ThreadChange,
   ThreadMessage,
 } from '@throughline/plugin-sdk'
 import type { ChannelKind } from '../config/contract.js'
@@ -81,7 +82,7 @@ export interface ThreadReader {
     thread: string,
     options: { readonly after?: string; readonly limit?: number },
   ): Promise<readonly ThreadMessage[]>
-  watch(channel: string, thread: string, changed: (what: { readonly typing?: boolean }) => void): () => void
+  watch(channel: string, thread: string, changed: (what: ThreadChange) => void): () => void
 }
 
 /** An instance whose plugin publishes facts for rule files, under the plugin's name. */

@@ -63,3 +63,26 @@ export async function positionOf(
     from work_item i where i.conversation_id = ${conversation} and i.state = 'queued'`.execute(db)
   return rows[0] ?? null
 }
+
+/**
+ * Places of the conversations behind some threads, read together. An item that is being offered is as good as next. Watches
+ * are `<channel>/<thread>`.
+ */
+export async function placesOf(
+  db: Kysely<Tables>,
+  watches: readonly { readonly channel: string; readonly thread: string }[],
+): Promise<readonly { readonly watch: string; readonly queue: string; readonly position: number }[]> {
+  const { rows } = await sql<{ watch: string; queue: string; position: number }>`
+    with mine as (
+      select x.channel || '/' || x.thread as watch, w.id, w.queue, w.state
+      from unnest(${watches.map((one) => one.channel)}::text[], ${watches.map((one) => one.thread)}::text[]) as x(channel, thread)
+      join touchpoint t on t.channel = x.channel and t.thread = x.thread
+      join work_item w on w.conversation_id = t.conversation_id and w.state in ('queued', 'offered')
+    ), ranked as (
+      select id, row_number() over (partition by queue order by rank_at, first_enqueued_at, id)::int as position
+      from work_item where state = 'queued' and queue in (select queue from mine where state = 'queued')
+    )
+    select m.watch, m.queue, coalesce(r.position, 1) as position from mine m left join ranked r on r.id = m.id
+    order by m.watch, position`.execute(db)
+  return rows
+}

@@ -1,9 +1,10 @@
+import type { QueuePlace } from '@throughline/plugin-sdk'
 import type { Kysely } from 'kysely'
 import type { Clock } from '../clock.js'
 import type { Config, QueueConfig } from '../config/contract.js'
 import type { Tables } from '../store/tables.js'
 import { readCandidates } from './agent-store.js'
-import { handleTimes, positionOf, queueCounts, type HandleTime, type QueueCount } from './board-store.js'
+import { handleTimes, placesOf, positionOf, queueCounts, type HandleTime, type QueueCount } from './board-store.js'
 import type { QueueBoard, QueueStat } from './contract.js'
 import { estimateWait, type Pool } from './estimate.js'
 import { hasRoom, qualifies, requirements, type Candidate } from './selection.js'
@@ -69,6 +70,28 @@ export class Board implements QueueBoard {
       ...place,
       estimate: estimateWait({ ...poolOf(queue, count, candidates, handle), position: place.position }),
     }
+  }
+
+  async placesOf(watches: readonly string[]): Promise<ReadonlyMap<string, QueuePlace>> {
+    const threads = watches.map((watch) => {
+      const [channel = '', ...thread] = watch.split('/')
+      return { channel, thread: thread.join('/') }
+    })
+    const places = await placesOf(this.#deps.db, threads)
+    if (places.length === 0) return new Map()
+    const [handle, candidates, counts] = await this.#parts()
+    const pools = new Map(
+      counts.flatMap((count) => {
+        const queue = this.#deps.config.queues.find((one) => one.id === count.queue)
+        return queue === undefined ? [] : [[count.queue, poolOf(queue, count, candidates, handle)] as const]
+      }),
+    )
+    return new Map(
+      places.map(({ watch, queue, position }) => {
+        const pool = pools.get(queue)
+        return [watch, { position, estimate: pool === undefined ? null : estimateWait({ ...pool, position }) }]
+      }),
+    )
   }
 
   /** Seconds a conversation of this sort takes in this queue on average; null: too few to say. */

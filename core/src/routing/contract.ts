@@ -1,4 +1,4 @@
-import type { Decision, Plan, RouteRequest } from '@throughline/plugin-sdk'
+import type { Decision, Plan, QueuePlace, RouteRequest } from '@throughline/plugin-sdk'
 import type { Transaction } from 'kysely'
 import type { ChannelKind } from '../config/contract.js'
 import type { Actor } from '../identity/contract.js'
@@ -168,6 +168,8 @@ export interface QueueBoard {
     readonly position: number
     readonly estimate: { readonly p50S: number; readonly p80S: number } | null
   } | null>
+  /** The same for threads that customers' clients follow (`<channel>/<thread>`), read together; who does not wait is left out. */
+  placesOf(watches: readonly string[]): Promise<ReadonlyMap<string, QueuePlace>>
 }
 
 /** Rules were edited while items wait: they keep their plan until somebody asks for this. */

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { test } from 'tap'
 import { estimateWait } from '../../src/routing/estimate.js'
 import { withDatabase } from '../support/database.js'
-import { agent, enqueue, node, queue } from './harness.js'
+import { QueueNews } from '../../src/routing/queue-news.js'
+import { agent, dispatch, enqueue, node, pending, queue } from './harness.js'
 
 test('the estimate: slots that have to come free, worked at side by side', async (t) => {
   const handle = { meanS: 300, deviationS: 100 }
@@ -61,4 +62,52 @@ test('figures of a queue: who waits, who is logged in, who is free, how long a n
   t.equal(board.latest().get('support')?.waiting, 2, 'what rules ask is at hand')
   t.match(await board.waitOf(waiting[1]?.conversation ?? ''), { queue: 'support', position: 2 })
   t.match(await board.waitOf(waiting[0]?.conversation ?? ''), { position: 1 })
+})
+
+test('customers who follow their thread are told their places when these change, and when the wait is over', async (t) => {
+  const store = await withDatabase(t)
+  const here = node(store)
+  await here.start()
+  t.teardown(() => here.stop())
+  const items = []
+  for (const thread of ['one', 'two/2', 'three']) {
+    const made = await enqueue(store, here)
+    await store.pool.query(
+      `insert into touchpoint (id, conversation_id, contact_id, channel, thread) select gen_random_uuid(), id, contact_id, 'chat', $2
+       from conversation where id = $1`,
+      [made.conversation, thread],
+    )
+    items.push(made)
+  }
+  const told: unknown[] = []
+  const news = new QueueNews({
+    board: here.board,
+    watched: () => ['chat/one', 'chat/two/2', 'chat/nobody'],
+    tell: (watch, what) => void told.push([watch, what.queue?.position ?? null, what.queue?.estimate ?? null]),
+    log: { warn: (_fields, message) => void told.push(message) },
+  })
+  await news.look()
+  t.strictSame(told.splice(0), [
+    ['chat/one', 1, null],
+    ['chat/two/2', 2, null],
+  ])
+  await news.look()
+  t.strictSame(told.splice(0), [], 'nothing has changed')
+  await here.work.complete(items[0]?.conversation ?? '', null, { actor: { kind: 'agent', id: 'x' } })
+  await news.look()
+  t.strictSame(told.splice(0), [
+    ['chat/one', null, null],
+    ['chat/two/2', 1, null],
+  ])
+  await agent(store, here, 'a', { capacity: 25 })
+  await here.settled()
+  t.equal((await pending(store)).length, 1)
+  await news.look()
+  t.strictSame(told.splice(0), [], 'who is being offered is next')
+  await agent(store, here, 'b', { capacity: 25 })
+  await dispatch(here)
+  for (const offer of await pending(store)) await here.work.accept(offer.id, offer.agent_id, offer.id)
+  await news.look()
+  t.strictSame(told.splice(0), [['chat/two/2', null, null]])
+  await news.stop()
 })

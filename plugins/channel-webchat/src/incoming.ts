@@ -14,7 +14,11 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
  */
 export function incomingEvent(visitor: Visitor, body: Body, at: number): InboundEvent {
   const id = `${visitor.thread}:${clientId(body)}`
-  const sender = senderOf(visitor, claimedOf(body['claimed']))
+  const timeZone = zoneOf(body['timeZone'])
+  const sender = {
+    ...senderOf(visitor, claimedOf(body['claimed'])),
+    ...(timeZone === undefined ? {} : { profile: { timeZone } }),
+  }
   const thread = { id: visitor.thread, kind: 'direct' as const }
   const text = textOf(body['text'])
   const parts = partsOf(body['parts'])
@@ -101,4 +105,15 @@ function claimedOf(value: unknown): Claimed {
 function lineOf(value: unknown, max: number): string | undefined {
   if (typeof value !== 'string' || value.length > max) return undefined
   return cleanLine(value, max) || undefined
+}
+
+/** Where the visitor's clock stands, as the browser tells; for answers that name a time. */
+function zoneOf(value: unknown): string | undefined {
+  const zone = lineOf(value, 60)
+  if (zone === undefined) return undefined
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone
+  } catch {
+    return undefined
+  }
 }

@@ -1,4 +1,4 @@
-import type { Files, ThreadMessage, Threads } from '@throughline/plugin-sdk'
+import type { Files, ThreadChange, ThreadMessage, Threads } from '@throughline/plugin-sdk'
 import { messageView, type MessageView } from './customer-view.js'
 
 export type StreamItem = { readonly id?: string; readonly event: string; readonly data: unknown }
@@ -37,9 +37,11 @@ export async function* threadStream(
   let cursor = options.after
   let woken: boolean
   let typing: boolean | undefined
+  let queue: ThreadChange['queue']
   let wake = (): void => {}
   const unwatch = deps.watch(thread, (what) => {
     if (what.typing !== undefined) typing = what.typing
+    if (what.queue !== undefined) queue = what.queue
     woken = true
     wake()
   })
@@ -62,6 +64,11 @@ export async function* threadStream(
         const on = typing
         typing = undefined
         yield { event: 'typing', data: { on } }
+      }
+      if (queue !== undefined) {
+        const place = queue
+        queue = undefined
+        yield { event: 'queue', data: place }
       }
       if (woken || ended()) continue
       await new Promise<void>((resolve) => {

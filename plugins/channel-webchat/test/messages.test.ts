@@ -185,3 +185,14 @@ test('any body yields a well-formed event or a refusal', (t) => {
   )
   t.end()
 })
+
+test('the browser’s time zone comes along; what is none is left out', async (t) => {
+  const visitor: Visitor = { id: 'v', thread: 'v', expiresAt: 1 }
+  const zone = (timeZone: unknown) => {
+    const event = incomingEvent(visitor, { clientId, text: 'x', timeZone }, 0)
+    return event.type === 'message' ? event.sender.profile?.timeZone : null
+  }
+  t.equal(zone('America/New_York'), 'America/New_York')
+  for (const junk of ['Mars/Olympus', '', 7, null, 'x'.repeat(500), { toString: () => 'UTC' }])
+    t.equal(zone(junk), undefined)
+})

@@ -1,4 +1,4 @@
-import type { ThreadMessage } from '@throughline/plugin-sdk'
+import type { ThreadChange, ThreadMessage } from '@throughline/plugin-sdk'
 import { test } from 'tap'
 import { threadStream } from '../src/thread-stream.js'
 import { webChat } from './support/calls.js'
@@ -200,4 +200,35 @@ test('one visitor cannot open streams without end', async (t) => {
   const again = await chat.stream(token)
   t.equal((await again.next())?.event, 'open')
   for (const stream of [...streams, again]) stream.close()
+})
+
+test('a waiting visitor is told the place in the queue, the newest only, and when the wait is over', async (t) => {
+  let tell: (what: ThreadChange) => void = () => {}
+  const controller = new AbortController()
+  const stream = threadStream(
+    {
+      read: async () => [],
+      watch: (_thread, changed) => {
+        tell = changed
+        return () => {}
+      },
+      files: { put: async () => Promise.reject(new Error('unused')), get: async () => null, url: () => '' },
+    },
+    'thread',
+    { after: undefined, signal: controller.signal, pollMs: 60_000 },
+  )
+  await stream.next()
+  const first = stream.next()
+  setImmediate(() => {
+    tell({ queue: { position: 3, estimate: null } })
+    tell({ queue: { position: 2, estimate: { p50S: 60, p80S: 120 } } })
+  })
+  t.same((await first).value, {
+    event: 'queue',
+    data: { position: 2, estimate: { p50S: 60, p80S: 120 } },
+  })
+  const over = stream.next()
+  setImmediate(() => tell({ queue: null }))
+  t.same((await over).value, { event: 'queue', data: null })
+  controller.abort()
 })

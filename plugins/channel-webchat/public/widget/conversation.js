@@ -21,6 +21,8 @@ export class Conversation extends EventTarget {
   status = 'connecting'
   code = null
   typing = false
+  /** Place in the queue while nobody has answered: {position, estimate}. */
+  place = null
   #api
   #memory
   #session
@@ -169,7 +171,8 @@ export class Conversation extends EventTarget {
   async #post(body, signal) {
     await this.#session.ensure()
     const claimed = this.session.signed ? {} : this.#memory.claimed()
-    const full = Object.keys(claimed).length === 0 ? body : { ...body, claimed }
+    const { timeZone } = Intl.DateTimeFormat().resolvedOptions()
+    const full = { ...body, timeZone, ...(Object.keys(claimed).length > 0 && { claimed }) }
     try {
       await this.#api.message(this.#session.token, full, signal)
     } catch (error) {
@@ -233,8 +236,13 @@ export class Conversation extends EventTarget {
       const message = JSON.parse(data)
       this.#take(message, true)
       if (message.direction === 'out') this.#setTyping(false)
+      if (message.author?.kind === 'agent') this.place = null
       this.#emit('change')
     } else if (event === 'typing') this.#setTyping(JSON.parse(data).on === true)
+    else if (event === 'queue') {
+      this.place = JSON.parse(data)
+      this.#emit('change')
+    }
   }
 
   #take(message, tell) {

@@ -49,7 +49,7 @@ export class Panel {
   }
 
   draw(conversation, unread) {
-    const { title, status, banner, list, log, typing, badge, send, input } = this.#parts
+    const { title, status, banner, list, log, typing, wait, badge, send, input } = this.#parts
     const { session } = conversation
     const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80
     const entries = conversation.entries
@@ -72,6 +72,9 @@ export class Panel {
     this.#timeline.draw(entries)
     list.hidden = entries.length === 0
     typing.hidden = !conversation.typing
+    wait.hidden = conversation.place === null
+    const waits = waitText(conversation.place)
+    if (wait.textContent !== waits) wait.textContent = waits
     badge.hidden = unread === 0
     badge.textContent = unread > 9 ? '9+' : String(unread)
     badge.setAttribute('aria-label', `${unread} unread`)
@@ -108,6 +111,7 @@ export class Panel {
       el('i'),
       el('i'),
     )
+    const wait = el('p', { class: 'wait', hidden: true, 'data-testid': 'chat-wait' })
     const form = this.#form.node
     const log = el(
       'div',
@@ -122,7 +126,9 @@ export class Panel {
       greeting,
       list,
       form,
+      wait,
       typing,
+      wait,
     )
     const jump = el(
       'button',
@@ -255,4 +261,13 @@ export class Panel {
     const { log, jump } = this.#parts
     jump.hidden = log.scrollHeight - log.scrollTop - log.clientHeight < 200
   }
+}
+
+/** @param {{position: number, estimate: {p50S: number, p80S: number} | null} | null} place */
+function waitText(place) {
+  if (place === null) return ''
+  const at = place.position === 1 ? 'You are next.' : `You are number ${place.position} in line.`
+  if (place.estimate === null) return at
+  const [from, to] = [place.estimate.p50S, place.estimate.p80S].map((seconds) => Math.max(1, Math.ceil(seconds / 60)))
+  return `${at} About ${from === to ? from : `${from} to ${to}`} ${to === 1 ? 'minute' : 'minutes'}.`
 }

@@ -143,6 +143,7 @@ figcaption { padding: 8px 13px; font-size: 14px; }
 .file small { font-size: 12.5px; color: var(--quiet); line-height: 1.3; }
 .file small:empty { display: none; }
 
+.wait { margin-block-start: 12px; font-size: 13.5px; color: var(--quiet); text-align: center; }
 .typing { display: inline-flex; gap: 4px; margin-block-start: 12px; padding: 13px 14px; border-radius: 16px 16px 16px 5px; background: var(--soft); position: relative; }
 .typing i { width: 7px; height: 7px; border-radius: 50%; background: var(--quiet); animation: wave 1.2s infinite ease-in-out; }
 .typing i:nth-of-type(2) { animation-delay: .15s; }
