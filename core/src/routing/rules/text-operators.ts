@@ -22,22 +22,29 @@ export function fold(text: string): string {
   return folded
 }
 
-function texts(values: unknown): string[] {
-  return (Array.isArray(values) ? values : [values]).filter(
-    (item): item is string => typeof item === 'string' && item !== '',
-  )
+/** Lists written in a rule file are frozen and stay the same object: their words are folded once. */
+const foldedLists = new WeakMap<object, readonly string[]>()
+
+function foldedWords(values: unknown): readonly string[] {
+  if (!Array.isArray(values)) return typeof values === 'string' && values !== '' ? [fold(values)] : []
+  const known = foldedLists.get(values)
+  if (known !== undefined) return known
+  const words = values.filter((item): item is string => typeof item === 'string' && item !== '').map(fold)
+  if (Object.isFrozen(values)) foldedLists.set(values, words)
+  return words
 }
 
 /** Characters looked at for one step: a list of words in a long text costs what it takes. */
 const CHARACTERS_A_STEP = 4_096
 
 function anyOf(args: readonly unknown[], run: Run, test: (text: string, wanted: string) => boolean): boolean {
-  const [text, ...wanted] = args
+  const [text, wanted] = args
   if (typeof text !== 'string') return false
+  const words = args.length === 2 ? foldedWords(wanted) : args.slice(1).flatMap(foldedWords)
   const folded = fold(text)
-  const words = wanted.flatMap(texts)
   spend(run, Math.floor((folded.length * words.length) / CHARACTERS_A_STEP))
-  return words.some((one) => test(folded, fold(one)))
+  for (const word of words) if (test(folded, word)) return true
+  return false
 }
 
 function containsWord(text: string, word: string): boolean {
