@@ -25,7 +25,7 @@ export interface Match {
   readonly step: number
   readonly trace: {
     readonly reason: string
-    readonly passedOver: readonly { readonly agent: string; readonly why: string }[]
+    readonly passedOver: readonly PassedOver[]
   }
 }
 
@@ -36,6 +36,11 @@ export interface Matcher {
    * count: the scan looks at those items one by one.
    */
   hopeful(row: ScanRow): boolean
+}
+
+interface PassedOver {
+  readonly agent: string
+  readonly why: string
 }
 
 /** Items that ask for the same are judged once; who is full for one of them is full for all. */
@@ -50,6 +55,8 @@ interface Kind {
   readonly free: readonly Candidate[]
   /** Those and the full ones. Only asked for when an offer is made: everybody is looked at. */
   readonly open: () => readonly Candidate[]
+  /** Members of the teams asked for who cannot be asked, and why; a few of them, for the record. */
+  readonly unfit: () => readonly PassedOver[]
   full: boolean
 }
 
@@ -138,7 +145,15 @@ function kindOf(
     allows?.(candidate.agent, row.queue, row.channelKind) !== false &&
     qualifies(candidate, ways)
   const free = roomy.filter(open)
+  const unfitBecause = (candidate: Candidate): string | null => {
+    if (!inTeams(candidate, ways)) return null
+    if (!candidate.available) return 'unavailable'
+    if (!takes(candidate, row.channelKind)) return 'takes_no_such_work'
+    if (!qualifies(candidate, ways)) return 'not_qualified'
+    return allows?.(candidate.agent, row.queue, row.channelKind) === false ? 'not_allowed' : null
+  }
   let all: readonly Candidate[] | undefined
+  let unfit: readonly PassedOver[] | undefined
   const attended = free.length > 0 || candidates.some(open)
   const kind = {
     configured: attended || candidates.some((candidate) => qualifies(candidate, ways)),
@@ -146,10 +161,25 @@ function kindOf(
     attended,
     free,
     open: () => (all ??= candidates.filter(open)),
+    unfit: () => (unfit ??= fewUnfit(candidates, unfitBecause)),
     full: free.length === 0,
   }
   kinds.set(key, kind)
   return kind
+}
+
+/** Candidates are ordered by nothing that matters here: the first few say enough. */
+function fewUnfit(
+  candidates: readonly Candidate[],
+  because: (candidate: Candidate) => string | null,
+): readonly PassedOver[] {
+  const found: PassedOver[] = []
+  for (const candidate of candidates) {
+    const why = because(candidate)
+    if (why !== null) found.push({ agent: candidate.agent, why })
+    if (found.length === SHOWN) break
+  }
+  return found
 }
 
 function choose(row: ScanRow, kind: Kind, now: number): Candidate | null {
@@ -179,5 +209,6 @@ function traceOf(row: ScanRow, chosen: Candidate, kind: Kind, now: number): Matc
           ? 'ranked_after'
           : 'no_room',
   }))
-  return { reason: row.preferred.includes(chosen.agent) ? 'preferred' : 'least_loaded', passedOver }
+  const all = [...passedOver, ...kind.unfit()].slice(0, SHOWN)
+  return { reason: row.preferred.includes(chosen.agent) ? 'preferred' : 'least_loaded', passedOver: all }
 }
