@@ -19,7 +19,11 @@ export interface Visitor {
   /** What the page would show after a reload. */
   messages(): Promise<readonly VisibleMessage[]>
   /** Listens to the stream; answers what has come so far. */
-  listen(t: TestWithTeardown): Promise<{ readonly got: readonly VisibleMessage[] }>
+  listen(t: TestWithTeardown): Promise<{
+    readonly got: readonly VisibleMessage[]
+    /** Places in the queue that were told; null: the wait is over. */
+    readonly places: readonly ({ readonly position: number } | null)[]
+  }>
 }
 
 /** A token of the operator's site about somebody who is signed in there. */
@@ -68,6 +72,7 @@ export async function openChat(
       const leave = new AbortController()
       t.teardown(() => leave.abort())
       const got: VisibleMessage[] = []
+      const places: ({ readonly position: number } | null)[] = []
       const response = await fetch(`${base}/stream`, {
         headers: { authorization: `Bearer ${token}`, accept: 'text/event-stream' },
         signal: leave.signal,
@@ -77,12 +82,13 @@ export async function openChat(
       void readEvents(response.body, (event, data) => {
         if (event === 'open') open = true
         if (event === 'message') got.push(data as VisibleMessage)
+        if (event === 'queue') places.push(data as { readonly position: number } | null)
       }).catch((error: unknown) => {
         if (!leave.signal.aborted)
           got.push({ id: 'broken', direction: 'out', author: { kind: 'system', name: String(error) }, parts: [] })
       })
       await eventually('the stream of the web chat to open', () => open)
-      return { got }
+      return { got, places }
     },
   }
 }
