@@ -51,6 +51,7 @@ export const eventTypes = [
   'work.unassigned',
   'work.transferred',
   'work.reordered',
+  'work.moved',
   'work.wrapping',
   'work.completed',
   'work.abandoned',

@@ -25,7 +25,7 @@ export async function joinWork(
   if (staying === null) {
     await moveItem(trx, moving.id, into)
     await place(trx, into, moving)
-    return []
+    return [moved(moving, into, by)]
   }
   const movingIsFurther = PROGRESS.indexOf(moving.state) > PROGRESS.indexOf(staying.state)
   const [survivor, other] = movingIsFurther ? [moving, staying] : [staying, moving]
@@ -34,8 +34,14 @@ export async function joinWork(
   if (movingIsFurther) {
     await moveItem(trx, survivor.id, into)
     await place(trx, into, survivor)
+    return [...events, moved(survivor, into, by)]
   }
   return events
+}
+
+/** The item goes on under the other conversation. */
+function moved(item: Item, into: string, by: Cause): NewEvent {
+  return workEvent('work.moved', { ...item, conversation: into }, by, { from: item.conversation })
 }
 
 async function endJoined(trx: Transaction<Tables>, item: Item, by: Cause): Promise<readonly NewEvent[]> {

@@ -66,6 +66,7 @@ export async function makeOffers(
       channel: offer.channel,
       queue: offer.queue,
       priority: offer.priority,
+      units: offer.units,
       expiresAt: at(offer.id).toISOString(),
     }),
   )

@@ -34,6 +34,7 @@ export function workEvent(
       priority: item.priority,
       channel: item.channel,
       channelKind: item.channelKind,
+      units: item.units,
       ...data,
     },
   }
@@ -83,6 +84,7 @@ export function closedEvents(
         queue: offer.queue,
         priority: offer.priority,
         channelKind: offer.channelKind,
+        units: offer.units,
         after: type,
       },
     }

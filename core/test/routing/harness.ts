@@ -29,9 +29,13 @@ export interface NodeOptions {
   readonly config?: Partial<Config>
   readonly calendars?: Calendars
   readonly outbound?: RoutingDeps['outbound']
+  /** Where events go; otherwise they are collected. */
+  readonly writer?: EventWriter
 }
 
 export interface TestNode extends RoutingPart {
+  /** Set where events are written: those that the ledger answers with have to be, too. */
+  readonly writer: EventWriter | null
   readonly events: NewEvent[]
   readonly jobs: NewJob[]
   readonly published: { topic: string; data: Readonly<Record<string, unknown>> }[]
@@ -54,7 +58,7 @@ export function node(store: Store, options: NodeOptions = {}): TestNode {
     agents: Object.entries(options.capacities ?? {}).map(([id, capacity]) => ({ id, capacity })),
     ...options.config,
   } as unknown as Config
-  const writer: EventWriter = {
+  const writer: EventWriter = options.writer ?? {
     append: async (_trx, more) => void events.push(...more),
     poke: () => undefined,
   }
@@ -79,6 +83,7 @@ export function node(store: Store, options: NodeOptions = {}): TestNode {
   })
   return Object.freeze({
     ...part,
+    writer: options.writer ?? null,
     events,
     jobs,
     published,
@@ -128,14 +133,14 @@ export interface ItemOptions {
 /** A conversation with a work item, as the drain writes them. Does not wake. */
 export async function enqueue(
   store: Store,
-  part: RoutingPart,
+  part: RoutingPart & { readonly writer?: EventWriter | null },
   options: ItemOptions = {},
 ): Promise<{ item: string; conversation: string; events: readonly NewEvent[] }> {
   const conversation = randomUUID()
   const item = randomUUID()
   await store.pool.query(`insert into conversation (id, contact_id) values ($1, $2)`, [conversation, randomUUID()])
-  const events = await store.db.transaction().execute((trx) =>
-    part.work.enqueue(trx, [
+  const events = await store.db.transaction().execute(async (trx) => {
+    const written = await part.work.enqueue(trx, [
       {
         id: item,
         conversation,
@@ -147,8 +152,10 @@ export async function enqueue(
         preferred: options.preferred ?? [],
         returnsTo: options.returnsTo ?? null,
       },
-    ]),
-  )
+    ])
+    await part.writer?.append(trx, written)
+    return written
+  })
   if (options.agoS !== undefined) {
     await store.pool.query(
       `update work_item set first_enqueued_at = first_enqueued_at - make_interval(secs => $2),
