@@ -20,7 +20,8 @@ export function cleanEvent(event: InboundEvent, receivedAt: number): CleanEvent 
   const time = Number.isFinite(at) && at >= EARLIEST ? Math.min(endOfTick(at), receivedAt) : receivedAt
   const id = cleanId(event.id)
   let json = JSON.stringify({ ...event, id, at: time })
-  if (/\\u(0000|d[89a-f])/i.test(json)) json = JSON.stringify(cleanValue({ ...event, id, at: time }, 0))
+  if (json.includes('\\u') && /\\u(0000|d[89a-f])/i.test(json))
+    json = JSON.stringify(cleanValue({ ...event, id, at: time }, 0))
   return { externalId: id, json }
 }
 

@@ -69,6 +69,9 @@ export async function remarkRows(trx: Transaction<Tables>, remarks: ReadonlyMap<
  * The closing statement of every batch: its rows wait no more, and the fence: the claim must still be ours, and is given up.
  * false: it is somebody else's by now, so the caller must roll back (F4). While a failed batch is applied in parts, the
  * claim is kept for the next part.
+ *
+ * The commit that follows does not wait for the disk: nobody hears of it before the sequencer's commit, which does and takes
+ * this one along; if the server dies in between, the rows still wait in the inbox.
  */
 export async function closeBatch(
   trx: Transaction<Tables>,
@@ -89,7 +92,7 @@ export async function closeBatch(
       where s.id = any(${claim.shards}::smallint[]) and s.claim_token = ${claim.token}::uuid
       returning 1
     )
-    select count(*) as n from fence`.execute(trx)
+    select count(*) as n, set_config('synchronous_commit', 'off', true) from fence`.execute(trx)
   return fenced[0]?.n === claim.shards.length
 }
 

@@ -120,9 +120,23 @@ function safely<T>(run: () => T): T | undefined {
   }
 }
 
+const judged = new Map<string, boolean>()
+
+/** Names repeat; strangers' inventions must not fill the memory. */
+function isStorable(name: string): boolean {
+  let verdict = judged.get(name)
+  if (verdict === undefined) {
+    verdict = !secretHeaders.test(name)
+    if (judged.size < 500) judged.set(name, verdict)
+  }
+  return verdict
+}
+
 const secretHeaders = /authorization|cookie|secret|token|api-key/
 
 /** Headers as the inbox keeps them for a replay: without credentials. */
 function storable(headers: RawRequest['headers']): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !secretHeaders.test(name)))
+  const kept: Record<string, string> = {}
+  for (const name in headers) if (isStorable(name)) kept[name] = headers[name]!
+  return kept
 }

@@ -7,6 +7,7 @@ import type { StoreLog } from './store-log.js'
 const INT8 = 20
 const DATE = 1082
 const INT8_ARRAY = 1016
+const TIMESTAMPTZ = 1184
 
 /**
  * How values arrive: int8 as number (positions and counts stay below 2^53; a larger one is an error, never a rounded
@@ -18,11 +19,21 @@ const types: pg.CustomTypesConfig = {
       if (oid === INT8) return parseInt8
       if (oid === DATE) return (value) => value
       if (oid === INT8_ARRAY) return parseInt8Array
+      if (oid === TIMESTAMPTZ) return parseTime
     }
     return (format === 'binary' ? pg.types.getTypeParser(oid, 'binary') : pg.types.getTypeParser(oid, 'text')) as (
       value: string,
     ) => unknown
   },
+}
+
+const driversTime = pg.types.getTypeParser(TIMESTAMPTZ, 'text') as (value: string) => unknown
+
+/** Our sessions speak UTC: `2026-11-21 08:01:55.123456+00`. Anything else is for the driver. */
+function parseTime(value: string): unknown {
+  const plain = value.endsWith('+00') && value.charCodeAt(10) === 32 && value.charCodeAt(4) === 45
+  if (!plain) return driversTime(value)
+  return new Date(`${value.slice(0, 10)}T${value.slice(11, Math.min(23, value.length - 3))}Z`)
 }
 
 function parseInt8(value: string): number {
@@ -58,6 +69,8 @@ export function createPool(options: PoolOptions): pg.Pool {
     connectionTimeoutMillis: 15_000,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
+    // What a client sends at the start of a session; the engine never shows local times of the server.
+    options: '-c TimeZone=UTC',
     types,
   })
   // An idle connection that breaks (server restarted) is replaced by the pool; without a listener it would end us.

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type pg from 'pg'
+import { arrayLiteral } from './array-literal.js'
 
 /** A statement counts as one that comes back once this process has sent it so often. */
 const OFTEN = 5
@@ -32,16 +33,17 @@ export function createNames(): (text: string) => string | undefined {
 /** `cached plan must not change result type`: a newer release changed a table under a statement that is prepared here. */
 const PLAN_CHANGED = '0A000'
 
-/** Makes every parameterised statement of this connection go through `nameOf`. */
+/** Makes every parameterised statement of this connection go through `nameOf`, its arrays encoded by us. */
 export function prepareStatements(client: pg.PoolClient, nameOf: (text: string) => string | undefined): void {
   const query = client.query.bind(client) as (...given: unknown[]) => unknown
   const named = (...given: unknown[]): unknown => {
     const [text, values] = given
     if (given.length !== 2 || typeof text !== 'string' || !Array.isArray(values) || values.length === 0)
       return query(...given)
+    const encoded = values.map((value: unknown) => (Array.isArray(value) ? (arrayLiteral(value) ?? value) : value))
     const name = nameOf(text)
-    if (name === undefined) return query(text, values)
-    const answer = query({ name, text, values }) as Promise<unknown>
+    if (name === undefined) return query(text, encoded)
+    const answer = query({ name, text, values: encoded }) as Promise<unknown>
     answer.catch((error: unknown) => {
       // The connection is of no use for this statement any more: the pool makes a new one in its place.
       if ((error as { code?: string }).code === PLAN_CHANGED) void client.end().catch(() => undefined)

@@ -4,7 +4,7 @@ import rateLimit from '@fastify/rate-limit'
 import { ThroughlineError } from '../../errors.js'
 import { receiveWebhook } from '../../inbound/receive.js'
 import type { HttpDeps } from '../deps.js'
-import { isStream, keepType, sendReply, sendStream, toRaw } from '../raw.js'
+import { isStream, keepType, sendAtOnce, sendReply, sendStream, toRaw } from '../raw.js'
 
 const ENDPOINT_BYTES = 65_536
 const HANDLE_MS = 30_000
@@ -28,14 +28,13 @@ export async function channelRoutes(app: FastifyInstance, deps: HttpDeps, closin
     url: '/channels/:channel/webhook',
     bodyLimit: deps.config.server.webhookBodyLimit,
     schema: { hide: true },
-    // Answers to providers' servers: the headers that protect browsers are left out but for the one below.
+    // Answers to providers' servers: the headers that protect browsers are left out but for one.
     helmet: false,
     handler: async (request, reply) => {
       const { channel } = request.params as { channel: string }
-      void reply.header('x-content-type-options', 'nosniff')
       const raw = toRaw(request, '', deps.config.server.publicUrl, deps.clock)
       const receive = { log: deps.log, channel: (id: string) => deps.plugins.channel(id), ingress: deps.ingress }
-      return sendReply(reply, await receiveWebhook(receive, channel, raw))
+      sendAtOnce(reply, await receiveWebhook(receive, channel, raw))
     },
   })
 
