@@ -26,6 +26,8 @@ create table agent_shift (                                      -- the side of t
 alter table offer add column accepted_at timestamptz;           -- handle time runs from here to decided_at
 create index offer_handled on offer (decided_at) where state = 'completed';
 alter table work_item add column opened_at timestamptz;         -- an item that was held: when it began to wait in earnest
+alter table work_item add column tell_wait boolean not null default false; -- the customer is still to be told
+create index work_item_tell_wait on work_item (id) where state = 'queued' and tell_wait;
 alter table queue add column drained_to text;                   -- a supervisor lets new work go to another queue
 alter table queue add column drained_by text;
 alter table queue add column drained_reason text;

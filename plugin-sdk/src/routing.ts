@@ -13,6 +13,8 @@ export type Plan = {
   readonly preferred?: readonly string[]
   readonly slaPolicy?: string
   readonly tags?: readonly string[]
+  /** A customer who finds nobody at once is told once about how long it takes, with the template `offer-wait`. */
+  readonly tellWait?: boolean
 }
 
 export type PlanStep = {

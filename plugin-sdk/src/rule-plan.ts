@@ -4,7 +4,7 @@ type Written = Readonly<Record<string, unknown>>
 
 /** What the rules of a routing file say (`RuleOutcome.then`), as a plan. null: no queue is named, so nothing was decided. */
 export function planOf(then: Written): Plan | null {
-  const { queue, priority, head_start_s, steps, preferred, sla_policy, tags } = then
+  const { queue, priority, head_start_s, steps, preferred, sla_policy, tags, tell_wait } = then
   if (typeof queue !== 'string') return null
   return {
     queue,
@@ -14,6 +14,7 @@ export function planOf(then: Written): Plan | null {
     ...(Array.isArray(preferred) ? { preferred: preferred as readonly string[] } : {}),
     ...(typeof sla_policy === 'string' ? { slaPolicy: sla_policy } : {}),
     ...(Array.isArray(tags) ? { tags: tags as readonly string[] } : {}),
+    ...(tell_wait === true ? { tellWait: true } : {}),
   }
 }
 

@@ -42,6 +42,7 @@ export function toInput(item: NewWorkItem, config: Config, placing: Placing | nu
     preferred: item.preferred,
     plan,
     planVersion: item.planVersion,
+    tellWait: plan.tellWait === true,
     slaPolicy: plan.slaPolicy ?? null,
     tags: plan.tags ?? [],
   }

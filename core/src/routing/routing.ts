@@ -117,6 +117,7 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
     missed,
     hours,
     shifts,
+    board,
     hoursOf: (agent, queue) => deps.calendars?.get(`agent:${agent}`) ?? hours.calendarOf(queue),
     outbound: deps.outbound ?? null,
   }

@@ -17,9 +17,10 @@ import { moveDrained } from './supervision.js'
 import { takeTurns } from './shift-turns.js'
 import type { Shifts } from './shifts.js'
 import { REAL_TIME } from './units.js'
+import { tellWaiting, type WaitAnswerDeps } from './wait-answer.js'
 import { SYSTEM } from './work-events.js'
 
-export interface SweepDeps extends PresenceDeps, OfferDeps, AbsenceDeps, ClosedAnswerDeps {
+export interface SweepDeps extends PresenceDeps, OfferDeps, AbsenceDeps, ClosedAnswerDeps, WaitAnswerDeps {
   readonly shifts: Shifts
   readonly wake: (queues?: readonly string[]) => void
   /** The same, and every new item is told why it waits, even when nobody has room. */
@@ -35,6 +36,7 @@ export async function sweepWork(deps: SweepDeps, signal: AbortSignal): Promise<v
   await openQueues(deps, signal)
   await moveDrained(deps, signal)
   await answerClosed(deps, signal)
+  await tellWaiting(deps, signal)
   const overflow = deps.config.queues.flatMap(({ id, overflow, maxWaitSeconds }) =>
     overflow === null || maxWaitSeconds === null ? [] : [{ queue: id, overflow, seconds: maxWaitSeconds }],
   )

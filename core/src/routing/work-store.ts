@@ -22,6 +22,7 @@ export interface ItemInput {
   readonly preferred: readonly string[]
   readonly plan: unknown
   readonly planVersion: string
+  readonly tellWait: boolean
   readonly slaPolicy: string | null
   readonly tags: readonly string[]
 }
@@ -53,15 +54,15 @@ export async function insertItems(trx: Transaction<Tables>, items: readonly Item
       select * from jsonb_to_recordset(${JSON.stringify(items)}::jsonb) as r(
         id uuid, conversation uuid, channel text, "channelKind" text, queue text, "extraQueues" jsonb, state text,
         reason text, "heldUntil" timestamptz, "heldSeconds" int, priority text, "headStartS" int, units int, preferred jsonb,
-        plan json, "planVersion" text, "slaPolicy" text, tags jsonb)
+        plan json, "planVersion" text, "slaPolicy" text, tags jsonb, "tellWait" boolean)
     ), written as (
       insert into work_item (id, conversation_id, channel, channel_kind, queue, extra_queues, state, waiting_reason, held_until,
-        priority, head_start_s, rank_at, units, preferred, plan, plan_version)
+        priority, head_start_s, rank_at, units, preferred, plan, plan_version, tell_wait)
       select id, conversation, channel, "channelKind", queue,
         array(select jsonb_array_elements_text("extraQueues")), state, reason,
         coalesce("heldUntil", now() + make_interval(secs => "heldSeconds")),
         priority, "headStartS", now() - make_interval(secs => "headStartS"), units,
-        array(select jsonb_array_elements_text(preferred)), plan, "planVersion"
+        array(select jsonb_array_elements_text(preferred)), plan, "planVersion", "tellWait"
       from given
       on conflict (conversation_id) where state in ${LIVE} do nothing
       returning ${columns}

@@ -51,6 +51,7 @@ export interface WorkItemTable {
   created_at: Generated<Date>
   ended_at: Date | null
   opened_at: Date | null
+  tell_wait: Generated<boolean>
   class: ColumnType<number, never, never>
   step_due_at: ColumnType<Date | null, never, never>
 }

@@ -284,3 +284,27 @@ test('a queue is open when its own hours and those of one of its teams meet', as
   )
   t.match(never.state('never', at('2026-11-24T09:00:00Z')), { open: false, opensAt: null })
 })
+
+test('where the plan says so, a customer who finds nobody is told once about how long it takes', async (t) => {
+  const store = await withDatabase(t)
+  const { said, outbound } = recorder()
+  const here = node(store, { outbound })
+  t.teardown(() => here.stop())
+  const fresh = await enqueue(store, here, { plan: { tellWait: true } })
+  const waiting = await enqueue(store, here, { plan: { tellWait: true }, agoS: 10 })
+  await enqueue(store, here, { agoS: 10 })
+  await Promise.all([here.sweep(), here.sweep()])
+  t.match(said, [
+    {
+      conversation: waiting.conversation,
+      author: { kind: 'system', id: null },
+      template: { name: 'offer-wait', values: { wait: { minutes: null } } },
+    },
+  ])
+  await agent(store, here, 'a')
+  await here.settled()
+  await store.pool.query(`update work_item set first_enqueued_at = first_enqueued_at - interval '1 minute'`)
+  await here.sweep()
+  t.equal(said.length, 1, 'once; and who is being offered need not hear of it')
+  t.match(await item(store, fresh.item), { state: 'offered', tell_wait: true })
+})

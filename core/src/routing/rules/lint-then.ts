@@ -123,6 +123,7 @@ const routingFields: Readonly<Record<string, Check>> = Object.freeze({
   preferred: listOf(text, 10),
   sla_policy: text,
   tags: listOf(text, 20),
+  tell_wait: flag,
 })
 
 /** The outcome of a routing rule: data only, names checked, no circle of queues. */
