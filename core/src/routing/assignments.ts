@@ -81,13 +81,14 @@ export async function releaseWork(deps: AssignmentDeps, conversation: string, co
   deps.wake([queue])
 }
 
-/** The agent's connection is gone and the customer waits: back to the queue, ten minutes ahead. Acts once: by assignee. */
+/** The agent's connection is gone and the customer waits: back to the queue, ten minutes ahead. Acts once, by assignee:
+ * true where it did. */
 export async function releaseLost(
   deps: AssignmentDeps,
   conversation: string,
   agent: string,
   reason: 'connection_lost' | 'owner_absent' = 'connection_lost',
-): Promise<void> {
+): Promise<boolean> {
   const queue = await transact(deps, async (trx, emit) => {
     await lockConversation(trx, conversation)
     const item = await lockLiveItem(trx, conversation)
@@ -103,6 +104,7 @@ export async function releaseLost(
     return item.queue
   })
   if (queue !== null) deps.wake([queue])
+  return queue !== null
 }
 
 /** To a queue: waits there at the place it had. To an agent: an offer, if the agent is connected and has room. */

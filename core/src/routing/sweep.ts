@@ -61,7 +61,9 @@ export async function sweepPresence(deps: SweepDeps, signal: AbortSignal): Promi
       await changePresence(deps, absent.agent, async () => ({ rescind: 'connection_lost' }))
     }
     if (absent.goneS >= LOST_S) {
-      for (const conversation of absent.realTime) await releaseLost(deps, conversation, absent.agent)
+      for (const conversation of absent.realTime) {
+        if (await releaseLost(deps, conversation, absent.agent)) await tellLost(deps, conversation)
+      }
     }
     if (absent.goneS >= OFFLINE_S && absent.status !== 'offline') {
       await setStatus(
@@ -83,6 +85,21 @@ export async function sweepPresence(deps: SweepDeps, signal: AbortSignal): Promi
       { status: 'online', reason: null, source: 'system', channels: null, until: null },
       SYSTEM,
     )
+  }
+}
+
+/** After the commit, so that a channel that refuses does not keep the work with an agent who is gone. Once at most. */
+async function tellLost(deps: SweepDeps, conversation: string): Promise<void> {
+  if (deps.outbound === null) return
+  const outbound = deps.outbound()
+  const author = { kind: 'system', id: null } as const
+  try {
+    const template = { name: 'agent-lost', values: {} }
+    await outbound.queue({ conversation, parts: [], template, author, cause: 'connection_lost' })
+    outbound.wake()
+  } catch (error) {
+    const { code } = error as { code?: string }
+    deps.log.warn({ conversation, code }, 'a customer whose agent was lost could not be told')
   }
 }
 

@@ -20,7 +20,7 @@ test('the templates that come with the engine have no faults and say something w
   const dir = fileURLToPath(new URL('../../../../config/templates', import.meta.url))
   const templates = await loadTemplates(dir)
   t.same(templates.problems, [])
-  t.same(templates.names, ['auto-reply-received', 'offer-wait', 'out-of-hours'])
+  t.same(templates.names, ['agent-lost', 'auto-reply-received', 'offer-wait', 'out-of-hours'])
   const values = {
     customer: { name: 'Ann', language: 'de' },
     wait: { minutes: 5 },

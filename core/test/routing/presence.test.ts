@@ -125,9 +125,18 @@ test('R49 when a node dies its leases lapse, and its offers go on without a miss
   t.match(await load(store, 'a'), { reserved: 0, misses: 0 })
 })
 
-test('a minute away: the waiting customer’s chat is queued again ahead of others, e-mail stays', async (t) => {
+test('a minute away: the waiting customer’s chat is queued again ahead of others and the customer told, e-mail stays', async (t) => {
   const store = await withDatabase(t)
-  const here = node(store)
+  const told: unknown[] = []
+  const here = node(store, {
+    outbound: () => ({
+      wake: () => undefined,
+      queue: async ({ conversation, template, author }) => {
+        told.push({ conversation, template: template?.name, author: author.kind })
+        throw new Error('the channel is away')
+      },
+    }),
+  })
   t.teardown(() => here.stop())
   const session = await agent(store, here, 'a')
   const chat = await enqueue(store, here)
@@ -137,12 +146,18 @@ test('a minute away: the waiting customer’s chat is queued again ahead of othe
   await here.presence.disconnected(session, false)
   await age(store, 61)
   await here.sweep()
-  t.match(await item(store, chat.item), { state: 'queued', assignee: null })
+  t.match(
+    await item(store, chat.item),
+    { state: 'queued', assignee: null },
+    'whether the customer could be told or not',
+  )
+  t.strictSame(told, [{ conversation: chat.conversation, template: 'agent-lost', author: 'system' }])
   t.equal(((await item(store, chat.item))['rank_at'] as Date).getTime(), rank.getTime() - 600_000)
   t.match(await item(store, mail.item), { state: 'assigned', assignee: 'a' })
   await age(store, 300)
   await here.sweep()
   t.match(await here.presence.of('a'), { status: 'offline', reason: 'connection_lost', connection: 'lost' })
+  t.equal(told.length, 1, 'once')
   t.strictSame(await broken(store), [])
 })
 
