@@ -6,8 +6,8 @@ import { createAgents, type Agents } from './agents/agents.js'
 import type { AgentAccounts } from './agents/contract.js'
 import { createAnalytics } from './analytics/runner.js'
 import { createCursorStore } from './analytics/cursor-store.js'
-import { createCalendars } from './calendars/calendar.js'
 import { systemClock } from './clock.js'
+import { createCalendars } from './calendars/calendar.js'
 import type { Config } from './config/contract.js'
 import { createConversations } from './conversations/conversation-service.js'
 import { createThreadReader } from './conversations/thread-reader.js'
@@ -38,6 +38,7 @@ import { ping, readInstallation } from './store/installation-store.js'
 import type { Store } from './store/store.js'
 import { QueueNews } from './routing/queue-news.js'
 import { createRouting } from './routing/routing.js'
+import { openSla, type Sla } from './sla/sla.js'
 import { createLiveRules } from './routing/rules/live-rules.js'
 
 export interface KernelOptions {
@@ -72,6 +73,7 @@ const names = {
   outbound: token<ReturnType<typeof createOutbound>>('outbound'),
   drain: token<ReturnType<typeof composeDrain>>('drain'),
   attachments: token<ReturnType<typeof createAttachments>>('attachments'),
+  sla: token<Sla>('sla'),
   analytics: token<ReturnType<typeof createAnalytics>>('analytics'),
   agents: token<Agents>('agents'),
   rules: token<{ stop(): Promise<void> }>('rules'),
@@ -92,6 +94,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
   const works = config.roles.includes('worker')
   const replyKey = Buffer.from(hkdfSync('sha256', rootKey, '', 'reply-token', 32))
   const container = createContainer()
+  const base = { db, log, clock, ids } as const
 
   try {
     const reader = container.register(
@@ -186,12 +189,10 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
       names.routing,
       () =>
         createRouting({
-          db,
+          ...base,
           config,
           events: sequencer,
           jobs,
-          clock,
-          ids,
           node,
           calendars,
           outbound: () => container.get(names.outbound),
@@ -199,7 +200,6 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
           publish: (topic, data) => reader.publish(topic, data),
           instances: () => host.routing(),
           factSources: () => host.factSources(),
-          log,
         }),
       (service) => service.stop(),
     )
@@ -242,10 +242,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
       names.drain,
       () =>
         composeDrain({
-          db,
-          log,
-          clock,
-          ids,
+          ...base,
           node,
           events: sequencer,
           host,
@@ -273,9 +270,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
       wake: () => routing.work.wake(),
     })
     const inbox = createInboxService({
-      db,
-      log,
-      clock,
+      ...base,
       shards,
       events: sequencer,
       addJobs: (trx, list) => jobs.add(trx, list),
@@ -284,6 +279,11 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
         if (works) drain.wake(touched)
       },
     })
+    const sla = container.register(
+      names.sla,
+      () => openSla({ ...base, config, reader, events: sequencer, rules, calendars, routing }),
+      (service) => service.stop(),
+    )
     const analytics = container.register(
       names.analytics,
       () =>
@@ -299,12 +299,9 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     )
     const agents = container.register(names.agents, () =>
       createAgents({
-        db,
+        ...base,
         reader,
         events: sequencer,
-        log,
-        clock,
-        ids,
         accounts,
         conversations,
         identity,
@@ -316,10 +313,8 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
       }),
     )
     const server = await createHttp({
+      ...base,
       config,
-      log,
-      clock,
-      ids,
       accounts,
       agents,
       identity,
@@ -328,6 +323,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
       presence: routing.presence,
       rules,
       replan: routing.replan,
+      sla,
       inbox,
       ingress,
       reader,
@@ -366,6 +362,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     await rules.start()
     await routing.start()
     queueNews.start()
+    await sla.start()
     if (works) {
       drain.start()
       outbound.start()

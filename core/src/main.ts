@@ -18,6 +18,7 @@ import { installCrashAttribution } from './plugins/crash.js'
 import { readInstallation } from './store/installation-store.js'
 import { createReplan } from './routing/replan.js'
 import { watchFiles } from './routing/rules/watch-files.js'
+import { createSlaReader } from './sla/sla-reader.js'
 import { createDecisionHistory } from './routing/rules/history-store.js'
 import { decisionsOf } from './routing/settle-store.js'
 import { migrate } from './store/migrate.js'
@@ -108,6 +109,7 @@ export async function openServices(options: EngineOptions): Promise<CommandServi
         channel: null,
         stored: () => undefined,
       }),
+      sla: createSlaReader(store.db),
       history: createDecisionHistory(store.db),
       decisions: (conversation) => decisionsOf(store.db, conversation),
       // The running nodes notice by themselves: their sweep looks at the queues every few seconds.

@@ -28,6 +28,7 @@ export function createCalendars(definitions: readonly (CalendarDefinition & { re
   return Object.freeze({
     always,
     names: Object.freeze([...known.keys()]),
+    read: createCalendar,
     get(name: string): Calendar | null {
       const found = built.get(name)
       if (found !== undefined) return found

@@ -29,6 +29,8 @@ export interface Calendars {
   /** Every second counts; what holds where no calendar is named. */
   readonly always: Calendar
   readonly names: readonly string[]
+  /** A calendar that is not (or no longer) in the configuration. */
+  read(name: string, definition: CalendarDefinition): Calendar
 }
 
 /** What a calendar is made of; `CalendarConfig` is one. */

@@ -1,6 +1,7 @@
 import type { AgentAccounts } from '../agents/contract.js'
 import type { InboxService } from '../inbound/contract.js'
 import type { ReplanService, Rules } from '../routing/contract.js'
+import type { SlaService } from '../sla/contract.js'
 import type { DecisionHistory } from '../routing/rules/history-store.js'
 
 export interface EngineOptions {
@@ -18,6 +19,8 @@ export interface RunningEngine {
 export interface CommandServices {
   readonly accounts: AgentAccounts
   readonly inbox: InboxService
+  /** What was promised, and what became of it. */
+  readonly sla: Pick<SlaService, 'explain'>
   /** Decisions as they were recorded. */
   readonly history: DecisionHistory
   /** Why a conversation went where it went, oldest first. */

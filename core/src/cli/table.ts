@@ -35,6 +35,10 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
       summary: 'Rule files: test, diff, explain, replan.',
       load: async () => (await import('./commands/rules.js')).rules,
     },
+    sla: {
+      summary: 'SLA clocks: explain.',
+      load: async () => (await import('./commands/sla.js')).sla,
+    },
     simulate: {
       summary: 'Replay recorded decisions against a draft of the rules.',
       load: async () => (await import('./commands/simulate.js')).simulate,

@@ -13,6 +13,7 @@ import type { FileSystem } from '../plugins/files.js'
 import type { PluginHost } from '../plugins/contract.js'
 import type { PresenceService, ReplanService, WorkService } from '../routing/contract.js'
 import type { RuleService } from '../routing/rules/rules.js'
+import type { SlaService } from '../sla/contract.js'
 
 /** Everything the routes call. Services only; no route knows a table. */
 export interface HttpDeps {
@@ -28,6 +29,7 @@ export interface HttpDeps {
   readonly presence: PresenceService
   readonly rules: Pick<RuleService, 'status'>
   readonly replan: ReplanService
+  readonly sla: Pick<SlaService, 'clocksOf' | 'explain'>
   readonly inbox: InboxService
   readonly ingress: Ingress
   readonly reader: EventReader

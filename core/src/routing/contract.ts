@@ -85,7 +85,7 @@ export interface RoutingDecision extends SettledDecision {
 export interface Rules {
   evaluate(file: RuleFileKind, facts: Readonly<Record<string, unknown>>): RuleResult | null
 }
-export type RuleFileKind = 'routing' | 'continuity'
+export type RuleFileKind = 'routing' | 'continuity' | 'sla' | 'escalation'
 export interface RuleResult {
   /** The rule that decided. */
   readonly rule: string
@@ -216,6 +216,25 @@ export interface WorkLedger {
     from: string,
     into: string,
     context: Pick<WorkContext, 'actor' | 'cause'>,
+  ): Promise<readonly NewEvent[]>
+}
+
+/** What SLA clocks do to work, inside their own transaction. Locks: conversations by id, then items by id. */
+export interface WorkRanks {
+  /** The earliest promise of each conversation; its item ranks at least ten minutes before it is due. null: none. */
+  promise(
+    trx: Transaction<Tables>,
+    due: readonly { readonly conversation: string; readonly dueAt: Date | null }[],
+  ): Promise<void>
+  /** Ahead by so many seconds, once a call. */
+  boost(
+    trx: Transaction<Tables>,
+    boosts: readonly { readonly conversation: string; readonly seconds: number }[],
+  ): Promise<void>
+  /** Raises the priority of conversation and item, with its head start; never lowers. Answers the events of it. */
+  raise(
+    trx: Transaction<Tables>,
+    raises: readonly { readonly conversation: string; readonly priority: 'urgent' | 'high' | 'normal' }[],
   ): Promise<readonly NewEvent[]>
 }
 

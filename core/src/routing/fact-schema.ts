@@ -40,6 +40,32 @@ const message: FactFields = {
   hasAttachments: leaf('boolean', 'The message carries files.'),
 }
 
+/** What a promise may depend on; the same for escalations, which add the clock and its level. */
+const promised: FactFields = {
+  now: leaf('instant', 'Time of the decision; rules know no other clock.'),
+  contact: object('The customer.', {
+    id: leaf('string', 'Id of the contact.'),
+    tier: leaf('string', 'Tier of the contact, as your systems set it.', true),
+    language: leaf('string', 'Language tag of the contact.', true),
+    attributes: Object.freeze({
+      type: 'open',
+      nullable: true,
+      description: 'What your systems know about the contact.',
+    }),
+  }),
+  conversation: object('The conversation.', {
+    id: leaf('string', 'Id of the conversation.'),
+    status: leaf('string', 'Its status.', false, ['open', 'pending', 'snoozed', 'resolved', 'joined']),
+    priority: leaf('string', 'Its priority.', false, ['urgent', 'high', 'normal', 'low']),
+    queue: leaf('string', 'Queue it waits in or came from.', true),
+    tags: leaf('string[]', 'Its tags.'),
+    language: leaf('string', 'Language tag of the conversation.', true),
+    assignee: leaf('string', 'Agent who has it.', true),
+    slaPolicy: leaf('string', 'What a routing rule wrote into "sla_policy".', true),
+  }),
+  channel,
+}
+
 export const factSchemas: Readonly<Record<RuleFileKind, FactFields>> = Object.freeze({
   routing: Object.freeze({
     now: leaf('instant', 'Time of the decision; rules know no other clock.'),
@@ -102,6 +128,24 @@ export const factSchemas: Readonly<Record<RuleFileKind, FactFields>> = Object.fr
       tier: leaf('string', 'Tier of the contact, as your systems set it.', true),
     }),
     channel,
+  }),
+  sla: Object.freeze(promised),
+  escalation: Object.freeze({
+    ...promised,
+    level: leaf('string', 'The level that was reached: "75%", "100%", "+15m" …'),
+    clock: object('The clock that reached it.', {
+      metric: leaf('string', 'What it measures.', false, [
+        'first_reply',
+        'next_reply',
+        'periodic_update',
+        'requester_wait',
+        'agent_work',
+        'total_resolution',
+      ]),
+      policy: leaf('string', 'Rule of sla.json.'),
+      cycle: leaf('number', 'Counts from 1 for each metric of a conversation.'),
+      target_s: leaf('number', 'Promised seconds.'),
+    }),
   }),
 })
 

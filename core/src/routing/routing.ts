@@ -19,6 +19,7 @@ import type {
   ReplanService,
   Router,
   WorkLedger,
+  WorkRanks,
   WorkService,
   SupervisionService,
   WorkforceService,
@@ -34,6 +35,7 @@ import { createReplan } from './replan.js'
 import { adherenceOf } from './adherence.js'
 import { createShifts } from './shifts.js'
 import { createSupervision } from './supervision.js'
+import { workRanks } from './ranks.js'
 import { createRouter } from './router.js'
 import { createRuleFacts } from './rule-facts.js'
 import type { RuleService } from './rules/rules.js'
@@ -67,6 +69,7 @@ export interface RoutingDeps {
 export interface RoutingPart {
   readonly router: Router
   readonly work: WorkService & WorkLedger
+  readonly ranks: WorkRanks
   readonly presence: PresenceService
   readonly board: QueueBoard
   readonly workforce: WorkforceService
@@ -149,6 +152,7 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
   jobs.every('presence.sweep', SWEEP_S, (signal) => sweepPresence(all, signal))
 
   return Object.freeze({
+    ranks: workRanks,
     router: createRouter({
       instances: deps.instances,
       config,

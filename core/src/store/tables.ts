@@ -32,6 +32,7 @@ import type { InstallationTable, NodeTable, LeaseTable } from './installation-ta
 import type { SendTable, EarlyReceiptTable, ChannelLimitTable } from './outbound-tables.js'
 import type { RuleVersionTable } from './rule-tables.js'
 import type { ClosedAnswerTable, QueueTable, WorkItemTable, OfferTable, RoutingDecisionTable } from './work-tables.js'
+import type { CalendarVersionTable, SlaClockTable, SlaConversationTable, SlaCursorTable } from './sla-tables.js'
 
 /**
  * The tables as Kysely sees them; the migrations are the truth and say what each column means. int8 is read as number,
@@ -80,4 +81,8 @@ export interface Tables {
   command_dedupe: CommandDedupeTable
   plugin_state: PluginStateTable
   analytics_cursor: AnalyticsCursorTable
+  sla_clock: SlaClockTable
+  sla_conversation: SlaConversationTable
+  sla_cursor: SlaCursorTable
+  calendar_version: CalendarVersionTable
 }

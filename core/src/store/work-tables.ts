@@ -54,6 +54,8 @@ export interface WorkItemTable {
   tell_wait: Generated<boolean>
   class: ColumnType<number, never, never>
   step_due_at: ColumnType<Date | null, never, never>
+  /** The earliest promise of a reply; part of the rank. */
+  sla_due_at: Date | null
 }
 
 export interface OfferTable {

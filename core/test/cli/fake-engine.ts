@@ -1,6 +1,39 @@
 import type { AgentAccounts } from '../../src/agents/contract.js'
 import type { EngineEntry } from '../../src/cli/engine-entry.js'
+import type { SlaExplanation } from '../../src/sla/contract.js'
 import type { InboxService, ParkedEvent } from '../../src/inbound/contract.js'
+
+const at = new Date('2026-03-09T10:00:00Z')
+/** A conversation whose first reply came late. */
+export const explained: SlaExplanation = {
+  conversation: '01890000-0000-7000-8000-000000000001',
+  status: 'open',
+  priority: 'normal',
+  unansweredSince: null,
+  handledBy: 'human',
+  clocks: [
+    {
+      id: 'c1',
+      metric: 'first_reply',
+      cycle: 1,
+      state: 'met_late',
+      policy: 'standard',
+      policyVersion: '1',
+      targetS: 900,
+      usedS: 901,
+      calendar: null,
+      touchpoint: null,
+      startedAt: at,
+      dueAt: at,
+      breachedAt: at,
+      endedAt: at,
+      reason: null,
+      fired: ['75%', '100%'],
+      next: null,
+    },
+  ],
+  events: [{ at, type: 'sla.breached', data: { metric: 'first_reply', cycle: 1, level: '100%' } }],
+}
 
 export interface FakeEngine {
   readonly entry: () => Promise<EngineEntry>
@@ -80,6 +113,7 @@ export function fakeEngine(start?: EngineEntry['startEngine']): FakeEngine {
           return Promise.resolve({
             accounts: accounts as unknown as AgentAccounts,
             inbox,
+            sla: { explain: (id) => Promise.resolve(id === explained.conversation ? explained : null) },
             history: { since: async function* () {}, text: () => Promise.resolve(null) },
             decisions: () => Promise.resolve([]),
             replan: () => ({

@@ -1,6 +1,6 @@
 import { test, type Test } from 'tap'
 import { run } from '../../src/cli/run.js'
-import { fakeEngine } from './fake-engine.js'
+import { explained, fakeEngine } from './fake-engine.js'
 import { recordingTerminal } from './recording-terminal.js'
 
 interface Outcome {
@@ -119,4 +119,16 @@ test('inbox list, show and replay', async (t) => {
   t.match(replay.output, '8  still not JSON')
   t.same((await command(t, ['inbox', 'replay', '--all'])).calls, [['replay', 'all']])
   t.equal((await command(t, ['inbox', 'replay'])).code, 64)
+})
+
+test('sla explain shows promise, use and what happened', async (t) => {
+  const found = await command(t, ['sla', 'explain', explained.conversation])
+  t.equal(found.code, 0)
+  t.match(found.output, /open, priority normal, handled by human; nobody waits/)
+  t.match(found.output, /first_reply\s+met_late\s+15 min\s+15 min/)
+  t.match(found.output, /sla\.breached\s+first_reply 1  100%/)
+  t.match(JSON.parse((await command(t, ['sla', 'explain', explained.conversation, '--json'])).output), {
+    clocks: [{ usedS: 901 }],
+  })
+  t.equal((await command(t, ['sla', 'explain', 'nobody'])).code, 1)
 })

@@ -68,6 +68,7 @@ async function world(
       queues: ['support', 'sales', 'vip'].map((id) => ({ id, overflow: null })),
       skills: [],
       teams: [],
+      calendars: [],
     } as unknown as Config,
     definitions: () => [plugin],
     db: store.db,

@@ -328,6 +328,7 @@ test('a rule file that is edited badly changes nothing, a good edit goes live', 
     queues: [...names.queues].map(([id, overflow]) => ({ id, overflow })),
     skills: names.skills,
     teams: names.teams.map((id) => ({ id })),
+    calendars: [],
   } as unknown as Config
   const warned: unknown[] = []
   const one = (version: string, queue: string): string =>

@@ -8,9 +8,18 @@ import type { Operator, Run } from './operator.js'
 import { PluginOperatorFailed, SLOW_MS } from './operators.js'
 import type { RuleFileContext } from './rule-file.js'
 
+/** What a rule must say to have decided. */
+const DECISIVE: Readonly<Record<RuleFileKind, string>> = Object.freeze({
+  routing: 'queue',
+  continuity: 'action',
+  sla: 'targets',
+  escalation: 'actions',
+})
+
 /**
  * Runs the rules in order. `routing`: every matching rule adds what earlier ones left open, until one says stop; the rule
- * that names the queue decided. `continuity`: the first matching rule decides.
+ * that names the queue decided. `escalation`: the same, and all actions count. `continuity`, `sla`: the first matching rule
+ * decides.
  */
 export function createEvaluator(input: {
   readonly shape: FileShape
@@ -21,7 +30,8 @@ export function createEvaluator(input: {
   const { shape, kind, operators, onFailure } = input
   const context = { operators, file: shape.file }
   const rules = shape.rules.map((rule) => ({ ...rule, test: compile(rule.when, context), parts: partsOf(rule.then) }))
-  const decisive = kind === 'routing' ? 'queue' : 'action'
+  const decisive = DECISIVE[kind]
+  const firstOnly = kind === 'continuity' || kind === 'sla'
   return (facts) => {
     const matched: string[] = []
     const failed: string[] = []
@@ -31,7 +41,7 @@ export function createEvaluator(input: {
       if (!holds(rule, rule.test)) continue
       matched.push(rule.id)
       taken.push(rule)
-      if (rule.stop || kind === 'continuity') break
+      if (rule.stop || firstOnly) break
     }
     const decided = taken.find((rule) => Object.hasOwn(rule.then, decisive))
     if (decided === undefined) return null
@@ -72,6 +82,7 @@ function failureText(error: unknown): string {
 interface Parts {
   readonly headStart: number
   readonly tags: readonly unknown[]
+  readonly actions: readonly unknown[]
   readonly rest: readonly (readonly [key: string, value: unknown])[]
 }
 
@@ -79,7 +90,8 @@ function partsOf(then: Readonly<Record<string, unknown>>): Parts {
   return {
     headStart: (then['head_start_s'] as number | undefined) ?? 0,
     tags: (then['tags'] as readonly unknown[] | undefined) ?? [],
-    rest: Object.entries(then).filter(([key]) => key !== 'head_start_s' && key !== 'tags'),
+    actions: (then['actions'] as readonly unknown[] | undefined) ?? [],
+    rest: Object.entries(then).filter(([key]) => !['head_start_s', 'tags', 'actions'].includes(key)),
   }
 }
 
@@ -88,12 +100,15 @@ function merge(rules: readonly { readonly parts: Parts }[]): Readonly<Record<str
   const result = Object.create(null) as Record<string, unknown>
   let headStart = 0
   const tags = new Set<unknown>()
+  const actions: unknown[] = []
   for (const { parts } of rules) {
     headStart += parts.headStart
     for (const tag of parts.tags) tags.add(tag)
+    actions.push(...parts.actions)
     for (const [key, value] of parts.rest) if (!(key in result)) result[key] = value
   }
   if (headStart !== 0) result['head_start_s'] = Math.max(-86_400, Math.min(86_400, headStart))
   if (tags.size > 0) result['tags'] = Object.freeze([...tags])
+  if (actions.length > 0) result['actions'] = Object.freeze(actions)
   return Object.freeze(result)
 }

@@ -2,6 +2,7 @@ import type { RuleFileKind } from '../contract.js'
 import type { FactFields } from '../fact-schema.js'
 import { pointerTo, type Json, type JsonSource } from './json-source.js'
 import { lintExpression } from './lint-expression.js'
+import { lintEscalationThen, lintSlaThen } from './lint-sla.js'
 import { checkKeys, lintContinuityThen, lintRoutingThen, type KnownNames } from './lint-then.js'
 import type { FileData, Operator } from './operator.js'
 import type { RuleReport } from './report.js'
@@ -28,6 +29,12 @@ export interface FileShape {
 type Fields = Readonly<Record<string, Json>>
 const MAX_RULES = 500
 const anything = (): void => undefined
+const lintThen: Readonly<Record<RuleFileKind, typeof lintRoutingThen>> = Object.freeze({
+  routing: lintRoutingThen,
+  continuity: lintContinuityThen,
+  sla: lintSlaThen,
+  escalation: lintEscalationThen,
+})
 
 export function lintFile(input: {
   readonly source: JsonSource
@@ -132,15 +139,14 @@ function readRules(
     if (stop !== undefined && typeof stop !== 'boolean')
       report.error(`${pointer}/stop`, '"stop" is true or false', 'Write true or false.')
     if (then === undefined) report.error(pointer, 'the rule does not say what happens', 'Add "then": { … }.')
-    else if (kind === 'routing') lintRoutingThen(then, `${pointer}/then`, report, input.names)
-    else lintContinuityThen(then, `${pointer}/then`, report, input.names)
+    else lintThen[kind](then, `${pointer}/then`, report, input.names)
     if (final !== null)
       report.warning(
         pointer,
         `the rule is never reached: "${final}" always matches and stops`,
         'Move it up, or remove it.',
       )
-    const ends = stop === true || kind === 'continuity'
+    const ends = stop === true || kind === 'continuity' || kind === 'sla'
     if (when === true && ends && final === null && typeof id === 'string') final = id
     return [
       {
@@ -151,7 +157,7 @@ function readRules(
       },
     ]
   })
-  if (rules.length > 0 && rules.at(-1)?.when !== true) {
+  if (kind !== 'escalation' && rules.length > 0 && rules.at(-1)?.when !== true) {
     report.warning(
       '/rules',
       'the last rule has a condition: what no rule matches takes the default',

@@ -8,29 +8,30 @@ export interface KnownNames {
   readonly queues: ReadonlyMap<string, string | null>
   readonly skills: readonly string[]
   readonly teams: readonly string[]
+  readonly calendars?: readonly string[]
 }
 
-type Check = (value: Json, pointer: string, report: RuleReport, names: KnownNames) => void
+export type Check = (value: Json, pointer: string, report: RuleReport, names: KnownNames) => void
 
 const CEFR = ['A1', 'A2', 'B1', 'B2', 'C1', 'C2'] as const
 
-const text: Check = (value, pointer, report) => {
+export const text: Check = (value, pointer, report) => {
   if (typeof value !== 'string' || value === '' || value.length > 200)
     report.error(pointer, 'a text is expected here', 'Write 1 to 200 characters.')
 }
 
-const flag: Check = (value, pointer, report) => {
+export const flag: Check = (value, pointer, report) => {
   if (typeof value !== 'boolean') report.error(pointer, 'true or false is expected here', 'Write true or false.')
 }
 
-function whole(min: number, max: number): Check {
+export function whole(min: number, max: number): Check {
   return (value, pointer, report) => {
     if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return
     report.error(pointer, `a whole number from ${min} to ${max} is expected here`, 'Correct the number.')
   }
 }
 
-function oneOf(...values: readonly string[]): Check {
+export function oneOf(...values: readonly string[]): Check {
   return (value, pointer, report) => {
     if (typeof value === 'string' && values.includes(value)) return
     const near = typeof value === 'string' ? didYouMean(value, values) : ''
@@ -42,7 +43,7 @@ function oneOf(...values: readonly string[]): Check {
   }
 }
 
-function known(what: string, of: (names: KnownNames) => Iterable<string>): Check {
+export function known(what: string, of: (names: KnownNames) => Iterable<string>): Check {
   return (value, pointer, report, names) => {
     const all = [...of(names)]
     if (typeof value === 'string' && all.includes(value)) return
@@ -56,7 +57,7 @@ function known(what: string, of: (names: KnownNames) => Iterable<string>): Check
   }
 }
 
-function listOf(check: Check, max: number): Check {
+export function listOf(check: Check, max: number): Check {
   return (value, pointer, report, names) => {
     if (!Array.isArray(value)) return report.error(pointer, 'a list is expected here', 'Write [ … ].')
     if (value.length > max) report.error(pointer, `at most ${max} entries are allowed here`, 'Shorten the list.')
@@ -64,7 +65,7 @@ function listOf(check: Check, max: number): Check {
   }
 }
 
-function mapOf(key: Check | null, check: Check): Check {
+export function mapOf(key: Check | null, check: Check): Check {
   return (value, pointer, report, names) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       return report.error(pointer, 'an object is expected here', 'Write { … }.')
@@ -100,7 +101,7 @@ export function checkKeys(
   }
 }
 
-const queue = known('queue', (names) => names.queues.keys())
+export const queue = known('queue', (names) => names.queues.keys())
 const skill = known('skill', (names) => names.skills)
 const team = known('team', (names) => names.teams)
 

@@ -40,7 +40,7 @@ export interface RuleServiceDeps {
   readonly clock?: { now(): number }
 }
 
-export const ruleFileKinds: readonly RuleFileKind[] = ['routing', 'continuity']
+export const ruleFileKinds: readonly RuleFileKind[] = ['routing', 'continuity', 'sla', 'escalation']
 
 export function rulePath(config: Config, file: RuleFileKind): string {
   return join(config.rulesDir, `${file}.json`)
@@ -52,6 +52,7 @@ export function ruleContext(config: Config, definitions: readonly PluginDef[]): 
     queues: new Map(config.queues.map((queue) => [queue.id, queue.overflow])),
     skills: config.skills,
     teams: config.teams.map((team) => team.id),
+    calendars: config.calendars.map((calendar) => calendar.id),
     definitions,
   }
 }
