@@ -76,7 +76,7 @@ export async function slaWorld(t: { teardown(fn: () => void | Promise<void>): vo
       const file = files.get(kind)
       return file?.ok === true ? file.evaluate(facts) : null
     },
-  } as unknown as Rules
+  }
   const log: StoredEvent[] = []
   const reassigned: { conversation: string; queue: string }[] = []
   let clock = at('10:00')
