@@ -1,6 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import type { Clock, Files, Signer, State, ThreadMessage, Threads } from '../src/index.js'
+import type { Clock, Files, Signer, State, ThreadChange, ThreadMessage, Threads } from '../src/index.js'
 
 /** Values survive only as JSON, as they would in a database. */
 const copy = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null))
@@ -65,15 +65,15 @@ export function testSigner(instance: string): Signer {
 /** Threads of a channel whose client reads from us; `say` is the engine writing into one. */
 export interface TestThreads extends Threads {
   say(thread: string, message: Partial<ThreadMessage>): ThreadMessage
-  notify(thread: string, what: { readonly typing?: boolean }): void
+  notify(thread: string, what: ThreadChange): void
   readonly watchers: number
 }
 
 export function memoryThreads(clock: Clock): TestThreads {
   const messages = new Map<string, ThreadMessage[]>()
-  const watchers = new Map<string, Set<(what: { readonly typing?: boolean }) => void>>()
+  const watchers = new Map<string, Set<(what: ThreadChange) => void>>()
   let count = 0
-  const notify = (thread: string, what: { readonly typing?: boolean }) =>
+  const notify = (thread: string, what: ThreadChange) =>
     [...(watchers.get(thread) ?? [])].forEach((changed) => changed(what))
   return {
     get watchers() {

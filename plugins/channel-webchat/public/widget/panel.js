@@ -128,7 +128,6 @@ export class Panel {
       form,
       wait,
       typing,
-      wait,
     )
     const jump = el(
       'button',
@@ -210,7 +209,7 @@ export class Panel {
       el('span', { class: 'when-open' }, icon('close')),
       badge,
     )
-    return { panel, launcher, title, status, banner, greeting, list, typing, log, jump, input, send, badge }
+    return { panel, launcher, title, status, banner, greeting, list, typing, wait, log, jump, input, send, badge }
   }
 
   #send() {

@@ -188,6 +188,21 @@ test('a choice is an answer, and can be taken once', { skip }, async (t) => {
   t.equal(await messages(page, 'in').count(), 2)
 })
 
+test('who waits sees the place in line and about how long it takes, until an agent answers', { skip }, async (t) => {
+  const { server, browser } = await place(t)
+  const { page } = await openPage(browser, `${server.origin}/chat/`)
+  await write(page, 'Hi')
+  const thread = await until(page, () => server.threads()[0])
+  await online(page)
+  server.host.threads.notify(thread, { queue: { position: 3, estimate: { p50S: 100, p80S: 290 } } })
+  await page.getByTestId('chat-wait').getByText('You are number 3 in line. About 2 to 5 minutes.').waitFor()
+  server.host.threads.notify(thread, { queue: { position: 1, estimate: null } })
+  await page.getByTestId('chat-wait').getByText('You are next.').waitFor()
+  server.host.threads.notify(thread, { queue: null })
+  await page.getByTestId('chat-wait').waitFor({ state: 'hidden' })
+  t.pass('told, told anew, and over')
+})
+
 test('an agent who types shows, and so does the visitor to the agent', { skip }, async (t) => {
   const { server, browser } = await place(t)
   const { page } = await openPage(browser, `${server.origin}/chat/`)
