@@ -29,6 +29,8 @@ export interface NodeOptions {
   readonly config?: Partial<Config>
   readonly calendars?: Calendars
   readonly outbound?: RoutingDeps['outbound']
+  /** This node's own clock; what it decides by is the database's. */
+  readonly clock?: { now(): number }
   /** Where events go; otherwise they are collected. */
   readonly writer?: EventWriter
 }
@@ -50,7 +52,7 @@ export function node(store: Store, options: NodeOptions = {}): TestNode {
   const published: TestNode['published'] = []
   const warnings: unknown[] = []
   const tasks = new Map<string, (payload: unknown, signal: AbortSignal) => Promise<void>>()
-  const clock = { now: () => Date.now() }
+  const clock = options.clock ?? { now: () => Date.now() }
   const config = {
     queues: options.queues ?? [queue('support')],
     defaultQueue: 'support',
