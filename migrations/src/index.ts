@@ -1,6 +1,7 @@
 import type { Migration } from 'kysely'
 import * as init from './0001_init.js'
 import * as sla from './0002_sla.js'
+import * as offers from './0003_offers.js'
 import * as hours from './0004_hours.js'
 import * as rules from './0005_rules.js'
 import * as scan from './0009_scan.js'
@@ -9,6 +10,7 @@ import * as scan from './0009_scan.js'
 export const migrations: Readonly<Record<string, Migration>> = Object.freeze({
   '0001_init': { up: init.up },
   '0002_sla': { up: sla.up },
+  '0003_offers': { up: offers.up },
   '0004_hours': { up: hours.up },
   '0005_rules': { up: rules.up },
   '0009_scan': { up: scan.up },

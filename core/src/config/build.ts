@@ -109,6 +109,7 @@ const fallbackQueue: QueueConfig = {
   overflow: null,
   maxWaitSeconds: null,
   strict: false,
+  wrapUpSeconds: 0,
 }
 
 function publicUrl(server: Config['server']): string {

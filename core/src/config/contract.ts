@@ -60,6 +60,8 @@ export interface QueueConfig {
   readonly overflow: string | null
   readonly maxWaitSeconds: number | null
   readonly strict: boolean
+  /** Seconds of wrap-up after an agent completes work of this queue; 0: none. */
+  readonly wrapUpSeconds?: number
 }
 
 export interface AgentConfig {

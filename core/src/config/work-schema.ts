@@ -43,6 +43,13 @@ export const queue: SchemaNode = {
       description: 'Wait after which the overflow queue joins in.',
     },
     strict: { type: 'boolean', default: false, description: 'Strict priority instead of head starts.' },
+    wrapUpSeconds: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 3600,
+      default: 0,
+      description: 'Time an agent has after completing work, units still held; the agent may end it early. 0: none.',
+    },
   }),
 }
 export const agent: SchemaNode = {

@@ -46,7 +46,7 @@ export async function completeWork(
     deps,
     async (trx, emit) => {
       await lockExisting(trx, conversation)
-      emit(await endWork(trx, conversation, 'done', context, disposition))
+      emit(await endWork(trx, deps, conversation, 'done', context, { disposition, early: true }))
     },
     context.within,
   )

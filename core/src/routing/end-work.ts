@@ -5,6 +5,7 @@ import type { WorkEnd } from './contract.js'
 import { count, lockLoads, writeLoads } from './load-store.js'
 import { agentsOf, closePending, endAccepted, liveOffer, pendingOfItem } from './offer-store.js'
 import { closedEvents, workEvent, type Cause } from './work-events.js'
+import { beginWrap, finishWraps, wrapUpSeconds, type WrapDeps } from './wrap-up.js'
 import { lockLiveItem, setEnded, type Item } from './work-store.js'
 
 type Trx = Transaction<Tables>
@@ -48,16 +49,23 @@ export async function freeItem(
   return { events, holder: held?.agent ?? null }
 }
 
-/** Ends the live item inside the caller's transaction; the caller holds the conversation's lock and wakes afterwards. */
+/**
+ * Ends the live item inside the caller's transaction; the caller holds the conversation's lock and wakes afterwards. Where
+ * the queue has a wrap-up, an agent's end begins it; only `early` ends a wrap-up before its time.
+ */
 export async function endWork(
   trx: Trx,
+  deps: WrapDeps,
   conversation: string,
   as: WorkEnd,
   by: Cause,
-  disposition: string | null = null,
+  { disposition = null, early = false }: { readonly disposition?: string | null; readonly early?: boolean } = {},
 ): Promise<readonly NewEvent[]> {
   const item = await lockLiveItem(trx, conversation)
   if (item === null) return []
+  if (as === 'done' && item.state === 'wrapping') return early ? finishWraps(trx, [item.id], by, disposition) : []
+  const seconds = as === 'done' && item.state === 'assigned' ? wrapUpSeconds(deps, item, by) : 0
+  if (seconds > 0) return beginWrap(trx, deps, item, { seconds, disposition, by })
   const freed = await freeItem(trx, item, { accepted: 'completed', pending: 'cancelled', reason: as }, by)
   // What nobody had taken yet was not handled, whoever says that it is over.
   const state = as === 'done' && freed.holder === null ? 'cancelled' : as

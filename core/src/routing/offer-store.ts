@@ -211,12 +211,12 @@ export async function markPresented(trx: Transaction<Tables>, id: string, agent:
   return rows[0] ?? null
 }
 
+/** What waits for the agent's answer, by the database's clock. */
 export async function offersOf(db: Kysely<Tables>, agent: string): Promise<readonly OfferView[]> {
   const { rows } = await sql<OfferView>`
     select id, conversation_id as conversation, agent_id as agent, state, channel_kind as "channelKind",
       expires_at as "expiresAt"
-    from offer where agent_id = ${agent} and state in ('pending', 'accepted', 'wrapping')
-      and (state <> 'pending' or expires_at > clock_timestamp())
+    from offer where agent_id = ${agent} and state = 'pending' and expires_at > clock_timestamp()
     order by created_at, id`.execute(db)
   return rows
 }

@@ -19,6 +19,7 @@ import type { Shifts } from './shifts.js'
 import { REAL_TIME } from './units.js'
 import { tellWaiting, type WaitAnswerDeps } from './wait-answer.js'
 import { SYSTEM } from './work-events.js'
+import { endWraps } from './wrap-up.js'
 
 export interface SweepDeps extends PresenceDeps, OfferDeps, AbsenceDeps, ClosedAnswerDeps, WaitAnswerDeps {
   readonly shifts: Shifts
@@ -33,6 +34,7 @@ const OFFLINE_S = 300
 /** What no job and no wake-up reached: overdue offers, held items whose time has come, overflow, step timers. */
 export async function sweepWork(deps: SweepDeps, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && (await expireOffers(deps)) > 0);
+  await endWraps(deps, signal)
   await openQueues(deps, signal)
   await moveDrained(deps, signal)
   await answerClosed(deps, signal)

@@ -9,6 +9,7 @@ import { EXPIRE_TASK } from './make-offers.js'
 import { offersOf } from './offer-store.js'
 import { acceptOffer, declineOffer, expireOffers, presentOffer, type OfferDeps } from './offers.js'
 import { decisionsOf } from './settle-store.js'
+import { endWraps, WRAP_TASK } from './wrap-up.js'
 
 export interface WorkDeps extends AssignmentDeps, OfferDeps {
   readonly wake: (queues?: readonly string[]) => void
@@ -35,7 +36,7 @@ export function createWork(deps: WorkDeps): WorkService & WorkLedger {
         )
       }
     },
-    end: endWork,
+    end: (trx, conversation, as, context) => endWork(trx, deps, conversation, as, context),
     join: (trx, from, into, context) => joinWork(trx, from, into, context),
     wake: (queues) => deps.woken(queues),
     accept: (offer, agent, cause, within) => acceptOffer(deps, offer, agent, cause, within),
@@ -51,10 +52,11 @@ export function createWork(deps: WorkDeps): WorkService & WorkLedger {
   } satisfies WorkService & WorkLedger)
 }
 
-/** A hint that an offer's time has come; see make-offers.ts. */
+/** Hints that an offer's time has come, or a wrap-up's; see make-offers.ts and wrap-up.ts. */
 export function registerExpiry(jobs: Pick<Jobs, 'task'>, deps: OfferDeps): void {
   jobs.task(EXPIRE_TASK, async (payload) => {
     const { offer } = (payload ?? {}) as { readonly offer?: unknown }
     if (typeof offer === 'string') await expireOffers(deps, [offer])
   })
+  jobs.task(WRAP_TASK, async () => void (await endWraps(deps)))
 }

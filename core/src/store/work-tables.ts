@@ -52,6 +52,9 @@ export interface WorkItemTable {
   ended_at: Date | null
   opened_at: Date | null
   tell_wait: Generated<boolean>
+  wrap_until: Date | null
+  wrap_disposition: string | null
+  wrap_inbound_at: Date | null
   class: ColumnType<number, never, never>
   step_due_at: ColumnType<Date | null, never, never>
   /** The earliest promise of a reply; part of the rank. */
@@ -75,6 +78,8 @@ export interface OfferTable {
   expires_at: Date
   decided_at: Date | null
   accepted_at: Date | null
+  full_units: number | null
+  reactivated_at: Date | null
 }
 
 export interface RoutingDecisionTable {
