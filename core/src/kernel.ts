@@ -133,7 +133,6 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     const watched = (id: string) => container.get(names.host).channel(id)?.live?.endpoints !== undefined
     const templates = await loadTemplates(config.templatesDir)
     const definitions = () => container.get(names.host).definitions()
-    const rules = createLiveRules({ config, definitions, db, events: sequencer, clock, log })
 
     const calendars = createCalendars([
       ...config.calendars,
@@ -142,6 +141,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
         schedule ? [{ id: `agent:${id}`, timeZone, ...schedule }] : [],
       ),
     ])
+    const rules = createLiveRules({ config, definitions, calendars, db, events: sequencer, clock, log })
 
     const fresh = works ? createFreshRows() : undefined
     const ingress = new GroupCommitIngress({

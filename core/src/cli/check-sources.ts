@@ -15,14 +15,18 @@ export const checkSources: readonly CheckSourceLoader[] = Object.freeze([
     return pluginSettings(loadDefinition, env)
   },
   async () => {
-    const [{ ruleFileCheck }, { loadDefinition }, { allInstances }] = await Promise.all([
+    const [{ ruleFileCheck }, { createCalendars }, { loadDefinition }, { allInstances }] = await Promise.all([
       import('../routing/rules/rules.js'),
+      import('../calendars/calendar.js'),
       import('./load-definition.js'),
       import('./plugin-definition.js'),
     ])
     return async (config) => {
       const found = await Promise.all(allInstances(config).map((instance) => loadDefinition(instance, config.file)))
-      return ruleFileCheck(() => found.flatMap((one) => (one.ok ? one.plugin : [])))(config)
+      return ruleFileCheck(
+        () => found.flatMap((one) => (one.ok ? one.plugin : [])),
+        ({ calendars }) => createCalendars(calendars),
+      )(config)
     }
   },
   async () => {

@@ -6,6 +6,7 @@ import { formatProblems } from '../config/report.js'
 import { ThroughlineError } from '../errors.js'
 import type { RuleFileKind } from '../routing/contract.js'
 import { readRuleFile, type LoadedRuleFile, type RefusedRuleFile } from '../routing/rules/rule-file.js'
+import { createCalendars } from '../calendars/calendar.js'
 import { ruleContext, ruleFileKinds, rulePath } from '../routing/rules/rules.js'
 import { UsageError, type Invocation } from './command.js'
 import { loadDefinition } from './load-definition.js'
@@ -28,7 +29,7 @@ type Loaded = LoadedRuleFile | RefusedRuleFile
 export async function openRuleDesk(invocation: Invocation, config: Config): Promise<RuleDesk> {
   const found = await Promise.all(allInstances(config).map((instance) => loadDefinition(instance, config.file)))
   const definitions = found.flatMap((one): PluginDef[] => (one.ok ? [one.plugin] : []))
-  const context = ruleContext(config, definitions)
+  const context = ruleContext(config, definitions, createCalendars(config.calendars))
   const { cwd } = invocation.terminal
   const read: RuleDesk['read'] = async (path, kind) => {
     const file = resolve(cwd, path)

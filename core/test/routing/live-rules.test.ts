@@ -68,7 +68,6 @@ async function world(
       queues: ['support', 'sales', 'vip'].map((id) => ({ id, overflow: null })),
       skills: [],
       teams: [],
-      calendars: [],
     } as unknown as Config,
     definitions: () => [plugin],
     db: store.db,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defineRouting } from '@throughline/plugin-sdk'
+import { createCalendars } from '../../src/calendars/calendar.js'
 import { test } from 'tap'
 import type { Config } from '../../src/config/contract.js'
 import { createRules, ruleFileCheck } from '../../src/routing/rules/rules.js'
@@ -328,7 +329,6 @@ test('a rule file that is edited badly changes nothing, a good edit goes live', 
     queues: [...names.queues].map(([id, overflow]) => ({ id, overflow })),
     skills: names.skills,
     teams: names.teams.map((id) => ({ id })),
-    calendars: [],
   } as unknown as Config
   const warned: unknown[] = []
   const one = (version: string, queue: string): string =>
@@ -351,9 +351,13 @@ test('a rule file that is edited badly changes nothing, a good edit goes live', 
   t.match(await rules.reload(), [{ severity: 'error', message: /nowhere/ }])
   t.match(rules.evaluate('routing', {}), { version: '1' }, 'the last good version goes on')
   t.match(warned, [{ file: 'routing', version: '1' }])
-  t.match(await ruleFileCheck(() => [])(config), [
-    { severity: 'error', position: { file: join(folder, 'routing.json') } },
-  ])
+  t.match(
+    await ruleFileCheck(
+      () => [],
+      () => createCalendars([]),
+    )(config),
+    [{ severity: 'error', position: { file: join(folder, 'routing.json') } }],
+  )
 
   write(one('3', 'sales'))
   t.strictSame(await rules.reload(), [])
@@ -399,7 +403,13 @@ test('a plugin of the name of an engine’s fact publishes nothing, and that is 
     skills: [],
     teams: [],
   } as unknown as Config
-  t.match(await ruleFileCheck(() => [plugin])(config), [{ code: 'TL_RULES_PREFIX_TAKEN', message: /"message"/ }])
+  t.match(
+    await ruleFileCheck(
+      () => [plugin],
+      () => createCalendars([]),
+    )(config),
+    [{ code: 'TL_RULES_PREFIX_TAKEN', message: /"message"/ }],
+  )
   const loaded = readRuleFile(rule({ 'message:op': [] }), 'f', 'routing', { ...names, definitions: [plugin] })
   t.match(loaded.problems[0], { code: 'TL_RULES_OPERATOR_UNKNOWN' })
 })

@@ -61,7 +61,7 @@ export async function slaWorld(t: { teardown(fn: () => void | Promise<void>): vo
     ]),
     skills: [],
     teams: [],
-    calendars: calendars.names,
+    calendars,
   }
   const files = new Map<RuleFileKind, ReturnType<typeof readRuleFile>>()
   const use = (kind: RuleFileKind, text: string): void => {

@@ -43,6 +43,7 @@ export function configWith(parts: {
     defaultQueue: 'support',
     queues: { support: { teams: ['support'] }, sales: { teams: ['support'] }, billing: { teams: ['support'] } },
     teams: { support: { name: 'Support' } },
+    calendars: { office: { timeZone: 'UTC', weekly: { mon: ['09:00-17:00'] } } },
     agents: {
       ada: { name: 'Ada', email: 'ada@localhost.example', role: 'admin', teams: ['support'], capacity: 400 },
       ben: { name: 'Ben', email: 'ben@localhost.example', teams: ['support'] },

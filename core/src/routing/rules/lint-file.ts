@@ -68,7 +68,8 @@ export function lintFile(input: {
       'Add "$version": "2026-05-01.1" and change it with every edit.',
     )
   }
-  const file = readFileData(root, report)
+  const { calendars } = input.names
+  const file = { ...readFileData(root, report), ...(calendars === undefined ? {} : { calendars }) }
   const rules = readRules(root['rules'], input, file)
   const tests = readTests(root['tests'], report)
   return { version: typeof version === 'string' ? version : '', rules, tests, file }

@@ -34,7 +34,7 @@ const level: Check = (value, pointer, report) => {
   report.error(pointer, 'a level is a share of the target or minutes after it', 'Write "75%", "100%" or "+15m".')
 }
 
-const calendar = known('calendar', (names) => names.calendars ?? [])
+const calendar = known('calendar', (names) => names.calendars?.names ?? [])
 const amount: Check = (value, pointer, report) => {
   if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return
   report.error(pointer, 'a number above 0 is expected here', 'Correct the number.')

@@ -1,3 +1,4 @@
+import type { Calendars } from '../../calendars/contract.js'
 import { didYouMean } from '../../suggest.js'
 import { pointerTo, type Json } from './json-source.js'
 import type { RuleReport } from './report.js'
@@ -8,7 +9,7 @@ export interface KnownNames {
   readonly queues: ReadonlyMap<string, string | null>
   readonly skills: readonly string[]
   readonly teams: readonly string[]
-  readonly calendars?: readonly string[]
+  readonly calendars?: Calendars
 }
 
 export type Check = (value: Json, pointer: string, report: RuleReport, names: KnownNames) => void

@@ -1,5 +1,6 @@
 import type { PluginDef } from '@throughline/plugin-sdk'
 import type { Kysely } from 'kysely'
+import type { Calendars } from '../../calendars/contract.js'
 import type { Config } from '../../config/contract.js'
 import { watchFiles, type FileWatch, type WatchFilesDeps } from './watch-files.js'
 import type { EventWriter } from '../../events/contract.js'
@@ -11,6 +12,7 @@ import { createRuleVersions } from './version-store.js'
 export interface LiveRulesDeps {
   readonly config: Config
   readonly definitions: () => readonly PluginDef[]
+  readonly calendars?: Calendars
   readonly db: Kysely<Tables>
   readonly events: EventWriter
   readonly clock: { now(): number }
@@ -28,7 +30,15 @@ export interface LiveRules extends RuleService {
 export function createLiveRules(deps: LiveRulesDeps): LiveRules {
   const { config, definitions, db, events, clock, log } = deps
   const versions = createRuleVersions(db)
-  const rules = createRules({ config, definitions, versions, news: createRuleNews({ db, events, log }), clock, log })
+  const rules = createRules({
+    ...(deps.calendars === undefined ? {} : { calendars: deps.calendars }),
+    config,
+    definitions,
+    versions,
+    news: createRuleNews({ db, events, log }),
+    clock,
+    log,
+  })
   const reload = async (): Promise<void> => void (await rules.reload())
   let watch: FileWatch | undefined
   return Object.freeze({

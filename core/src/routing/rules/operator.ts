@@ -1,4 +1,5 @@
 import type { RuleType } from '@throughline/plugin-sdk'
+import type { Calendars } from '../../calendars/contract.js'
 import type { KnownNames } from './lint-then.js'
 
 /** What operators see of one evaluation besides their arguments. */
@@ -17,6 +18,8 @@ export interface Run {
 export interface FileData {
   readonly tables: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly tiers: readonly string[]
+  /** Those of the configuration. */
+  readonly calendars?: Calendars
 }
 
 /** An operator whose arguments are evaluated first. Pure; never throws for a null. */

@@ -2,6 +2,7 @@ import type { PluginDef, RuleType, RuleValue } from '@throughline/plugin-sdk'
 import { factSchemas, type FactField, type FactFields } from '../fact-schema.js'
 import { agentOperators } from './agent-operators.js'
 import { businessOperators } from './business-operators.js'
+import { calendarOperators } from './calendar-operators.js'
 import { operator, type Operator } from './operator.js'
 import { senderOperators } from './sender-operators.js'
 import { standardOperators } from './standard-operators.js'
@@ -16,6 +17,7 @@ export const builtInOperators: ReadonlyMap<string, Operator> = new Map([
   ...Object.entries(senderOperators),
   ...Object.entries(agentOperators),
   ...Object.entries(statOperators),
+  ...Object.entries(calendarOperators),
 ])
 
 /** Built-in operators and facts with those of the plugins, named under the plugin's own prefix. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { PluginDef } from '@throughline/plugin-sdk'
+import type { Calendars } from '../../calendars/contract.js'
 import type { CheckSource, Config, ConfigProblem } from '../../config/contract.js'
 import type { RuleFileKind, RuleResult, Rules } from '../contract.js'
 import { builtInContinuity } from './built-in.js'
@@ -33,6 +34,8 @@ export interface RuleServiceDeps {
   readonly config: Config
   /** Plugins whose rule operators and facts may be used. */
   readonly definitions: () => readonly PluginDef[]
+  /** Calendars that rules may name; absent: none. */
+  readonly calendars?: Calendars
   readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void }
   /** Where good versions are remembered; absent: nowhere, as for commands. */
   readonly versions?: RuleVersions
@@ -47,13 +50,17 @@ export function rulePath(config: Config, file: RuleFileKind): string {
 }
 
 /** The names of the configuration that rules may use. */
-export function ruleContext(config: Config, definitions: readonly PluginDef[]): RuleFileContext {
+export function ruleContext(
+  config: Config,
+  definitions: readonly PluginDef[],
+  calendars: Calendars | undefined,
+): RuleFileContext {
   return {
     queues: new Map(config.queues.map((queue) => [queue.id, queue.overflow])),
     skills: config.skills,
     teams: config.teams.map((team) => team.id),
-    calendars: config.calendars.map((calendar) => calendar.id),
     definitions,
+    ...(calendars === undefined ? {} : { calendars }),
   }
 }
 
@@ -65,7 +72,12 @@ export function createRules(deps: RuleServiceDeps): RuleService {
   const { config, log } = deps
   const listeners: FailureListener[] = []
   const files = new Map(ruleFileKinds.map((kind) => [kind, liveFile(kind)]))
-  const floor = readRuleFile(JSON.stringify(builtInContinuity), 'built-in', 'continuity', ruleContext(config, []))
+  const floor = readRuleFile(
+    JSON.stringify(builtInContinuity),
+    'built-in',
+    'continuity',
+    ruleContext(config, [], undefined),
+  )
   if (!floor.ok) throw new Error('the built-in continuity rules are not valid')
 
   function liveFile(kind: RuleFileKind): LiveFile {
@@ -73,7 +85,8 @@ export function createRules(deps: RuleServiceDeps): RuleService {
     const file = new LiveFile({
       kind,
       path,
-      read: (text) => readRuleFile(text, path, kind, { ...ruleContext(config, deps.definitions()), onFailure }),
+      read: (text) =>
+        readRuleFile(text, path, kind, { ...ruleContext(config, deps.definitions(), deps.calendars), onFailure }),
       versions: deps.versions ?? null,
       news: deps.news ?? warnOnly,
       warn: (fields, message) => log.warn(fields, message),
@@ -127,9 +140,12 @@ function prefixProblems(config: Config, definitions: readonly PluginDef[]): read
 }
 
 /** For `throughline check`. */
-export function ruleFileCheck(definitions: () => readonly PluginDef[]): CheckSource {
+export function ruleFileCheck(
+  definitions: () => readonly PluginDef[],
+  calendars: (config: Config) => Calendars,
+): CheckSource {
   return async (config) => {
-    const context = ruleContext(config, definitions())
+    const context = ruleContext(config, definitions(), calendars(config))
     const loaded = await Promise.all(ruleFileKinds.map((kind) => loadRuleFile(rulePath(config, kind), kind, context)))
     return [...prefixProblems(config, context.definitions), ...loaded.flatMap((file) => file?.problems ?? [])]
   }
