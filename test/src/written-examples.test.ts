@@ -54,6 +54,7 @@ test('the channels that the delivered file proposes in comments are right when t
 const queues = `
 queues: { support: { teams: [all] }, sales: { teams: [all] }, billing: { teams: [all] } }
 teams: { all: {} }
+calendars: { office: { timeZone: UTC, weekly: { mon: ['09:00-17:00'] } } }
 agents: { ada: { name: Ada, email: ada@localhost.example, teams: [all] } }
 `
 

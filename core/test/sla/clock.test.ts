@@ -97,13 +97,12 @@ test('a message that failed after all makes the clock count as if it had never b
   t.same(fire(clock, at('10:31'), always).clock.breachedAt, at('10:30'))
 })
 
-type Act = { readonly at: number; readonly do: 'pause' | 'resume' | 'target' | 'fire'; readonly seconds: number }
 const acts = fc.array(
   fc.record({
     at: fc.integer({ min: 0, max: 6 * 86_400 }),
     do: fc.constantFrom('pause', 'resume', 'target', 'fire'),
     seconds: fc.integer({ min: 60, max: 20 * 3600 }),
-  }) as fc.Arbitrary<Act>,
+  }),
   { maxLength: 12 },
 )
 
@@ -127,7 +126,7 @@ test('whatever happens: used time is what ran, nothing fires twice, and late sta
         if (running) naive += calendar.between(since, now)
         ;[since, running] = [now, act.do === 'pause' ? false : act.do === 'resume' ? true : running]
         if (Math.abs(usedAt(clock, now, calendar) - naive) > 0.001) return false
-        if (breached !== null && clock.breachedAt?.getTime() !== (breached as Date).getTime()) return false
+        if (breached !== null && clock.breachedAt?.getTime() !== breached.getTime()) return false
         breached = clock.breachedAt
         if (clock.runningSince === null && clock.nextAt !== null) return false
         if (clock.state === 'running' && clock.dueAt !== null && calendar.between(now, clock.dueAt) > clock.targetS)
