@@ -7,6 +7,11 @@ export const catalogue = {
   TL_AUTH_UNAUTHENTICATED: { status: 401, fix: 'Sign in, or send a valid bearer token.' },
   TL_AUTH_FORBIDDEN: { status: 403, fix: 'Ask an administrator for the role that the action needs.' },
   TL_AUTH_RATE_LIMITED: { status: 429, fix: 'Wait for the time in Retry-After before trying again.' },
+  TL_BACKUP_CORRUPT: { status: 500, fix: 'Use another backup; this file is damaged, cut short, or none of ours.' },
+  TL_BACKUP_ENGINE_RUNS: { status: 409, fix: 'Stop every engine of the installation, then restore.' },
+  TL_BACKUP_FILE: { status: 500, fix: 'Check the name, the folder and its permissions; existing files are kept.' },
+  TL_BACKUP_NEWER: { status: 500, fix: 'Restore with the release that made the backup, or a newer one.' },
+  TL_BACKUP_TARGET: { status: 409, fix: 'Restore into an empty database, or add --yes to replace what is there.' },
   TL_CHANNEL_SIGNATURE_INVALID: {
     status: 401,
     fix: 'Compare the channel secret with the one the provider signs with.',

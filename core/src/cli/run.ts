@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { didYouMean } from '../suggest.js'
@@ -7,6 +6,7 @@ import { UsageError, type Command, type Terminal } from './command.js'
 import { loadEngine, type EngineEntry } from './engine-entry.js'
 import { exitCodes } from './exit-codes.js'
 import { processTerminal } from './process-terminal.js'
+import { releaseName } from './release.js'
 import { commands } from './table.js'
 
 /** Runs one command and answers its exit code. Every failure is one line: what happened and how to fix it. */
@@ -35,7 +35,7 @@ async function dispatch(
     return name === undefined ? exitCodes.usage : exitCodes.ok
   }
   if (name === '--version' || name === '-v' || name === 'version') {
-    terminal.out(version())
+    terminal.out(releaseName())
     return exitCodes.ok
   }
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
@@ -116,14 +116,6 @@ function helpPage(command: Command): string {
     '  --config FILE',
     '  --help',
   ].join('\n')
-}
-
-/** The manifest stands beside `dist`; read at run time, so that it is not compiled in. */
-function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
-  return manifest.version
 }
 
 /** `throughline: <what>: <how to fix> (CODE)`, and the exit code that goes with it. */

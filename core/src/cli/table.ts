@@ -19,6 +19,14 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
       summary: 'Bring the database to the schema of this release.',
       load: async () => (await import('./commands/migrate.js')).migrate,
     },
+    backup: {
+      summary: 'Write everything the installation knows, attachments included, into one file.',
+      load: async () => (await import('./commands/backup.js')).backup,
+    },
+    restore: {
+      summary: 'Put a backup back; every client starts over from a fresh snapshot.',
+      load: async () => (await import('./commands/restore.js')).restore,
+    },
     agent: {
       summary: 'Accounts of the people who answer: add, list, password, code, disable, enable.',
       load: async () => (await import('./commands/agent.js')).agent,

@@ -40,6 +40,33 @@ export async function migrate(store: { readonly url: string }, log: StoreLog): P
   }
 }
 
+/** Names of this release's own migrations, in order. */
+export const knownMigrations = (): readonly string[] => Object.keys(migrations).sort()
+
+/** Until the transaction of this connection ends, no node migrates, and none that starts gets past its migration. */
+export async function lockMigrations(client: pg.ClientBase): Promise<void> {
+  await client.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK])
+}
+
+/** The own schema exactly as these migrations make it, inside the caller's transaction; for a restore into a wiped database. */
+export async function migrateInside(client: pg.PoolClient, names: readonly string[]): Promise<void> {
+  // Kysely gives its connection back after every statement; here it stays the caller's.
+  const lent = { query: client.query.bind(client), release: () => undefined } as unknown as pg.PoolClient
+  const db = new Kysely<unknown>({
+    dialect: new PostgresDialect({ pool: { connect: () => Promise.resolve(lent), end: () => Promise.resolve() } }),
+  })
+  const chosen = Object.fromEntries(Object.entries(migrations).filter(([name]) => names.includes(name)))
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: () => Promise.resolve(chosen) },
+    migrationTableName: TABLE,
+    migrationLockTableName: `${TABLE}_lock`,
+    disableTransactions: true,
+  })
+  const { error } = await migrator.migrateToLatest()
+  if (error !== undefined) throw error
+}
+
 async function migrateOwn(pool: pg.Pool, log: StoreLog): Promise<void> {
   const unknown = await unknownMigrations(pool)
   if (unknown.length > 0) {
