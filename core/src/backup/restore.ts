@@ -60,7 +60,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   }
   const pool = createPool({ url: options.url, log: options.log, size: 1, statementTimeoutMs: 0 })
   const client = await pool.connect()
-  let epoch = ''
+  let epoch: string
   try {
     await client.query('begin')
     await lockMigrations(client)

@@ -64,7 +64,7 @@ export async function migrateInside(client: pg.PoolClient, names: readonly strin
     disableTransactions: true,
   })
   const { error } = await migrator.migrateToLatest()
-  if (error !== undefined) throw error
+  if (error !== undefined) throw error as Error
 }
 
 async function migrateOwn(pool: pg.Pool, log: StoreLog): Promise<void> {
