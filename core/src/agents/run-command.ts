@@ -3,6 +3,7 @@ import { Ajv, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
 import type { Kysely } from 'kysely'
 import { ThroughlineError } from '../errors.js'
+import { failPoint } from '../store/fail-point.js'
 import type { Tables } from '../store/tables.js'
 import type { Command, CommandContext, CommandDeps } from './command.js'
 import { conversationCommands } from './commands/conversations.js'
@@ -91,8 +92,10 @@ export async function runCommand(
     recorded = true
   })
   try {
+    await failPoint?.('command.before-effect')
     const result = await found.run(deps, data as never, context)
     if (!recorded) await insertResult(deps.db, { agent: principal.agent, id, hash, result }).catch(ignoreTwice)
+    await failPoint?.('command.effect-done')
     return { data: result, replayed: false }
   } catch (error) {
     // Another copy of this command was faster: its effect stands, ours was rolled back with the clash.

@@ -1,4 +1,5 @@
 import { catalogue } from '../errors-catalogue.js'
+import { failPoints } from '../store/fail-point.js'
 import type { DescribedPlugin } from '../config/json-schema.js'
 import { rootSchema, type SchemaNode } from '../config/schema.js'
 
@@ -20,6 +21,16 @@ export function errorsPage(): string {
     'Every error of the engine has one of these codes. The message of a single error says more: what, where, and how to ' +
     'fix it. Codes are never renamed within a major version.'
   return `${generated}\n\n# Error codes\n\n${intro}\n\n${parts.join('\n\n')}\n`
+}
+
+/** docs/reference/fail-points.md: where the fault suite can break a node on purpose. */
+export function failPointsPage(): string {
+  const intro =
+    'Named places between two side effects, for the fault suite (`npm run test:faults`). `THROUGHLINE_FAIL_POINTS` holds ' +
+    '`name=crash`, `name=throw` or `name=pause:ms`, several separated by commas; `@n` means the n-th time a place is reached. ' +
+    'An engine whose `NODE_ENV` is not `test` refuses to start with the variable set; without it the places cost nothing.'
+  const rows = Object.entries(failPoints).map(([name, meaning]) => `| \`${name}\` | ${cell(meaning)} |`)
+  return `${generated}\n\n# Fail-points\n\n${intro}\n\n| name | where the node stands |\n|---|---|\n${rows.join('\n')}\n`
 }
 
 /** docs/reference/config.md: every key of config/throughline.yaml, and of the plugins that come with the engine. */

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Logger } from '@throughline/plugin-sdk'
+import { failPoint } from '../store/fail-point.js'
 import type { Tables } from '../store/tables.js'
 import type { EventWriter } from './contract.js'
 import { insertOutbox, pruneLog, sequenceOutbox } from './outbox-store.js'
@@ -64,7 +65,9 @@ export class Sequencer implements EventWriter {
         this.#again = false
         let moved: number
         do {
+          await failPoint?.('sequencer.before-move')
           moved = await sequenceOutbox(this.#deps.db, BATCH)
+          if (moved > 0) await failPoint?.('sequencer.moved')
           if (moved > 0) this.#deps.moved()
         } while (moved === BATCH)
       } while (this.#again)

@@ -3,6 +3,7 @@ import type { InboundEvent, Logger } from '@throughline/plugin-sdk'
 import type { Clock } from '../clock.js'
 import type { ChannelKind } from '../config/contract.js'
 import type { EventWriter, NewEvent } from '../events/contract.js'
+import { failPoint } from '../store/fail-point.js'
 import type { Ids } from '../ids.js'
 import type { InboundReceipt, OutboundService } from '../outbound/contract.js'
 import type { Facts, NewWorkItem, Router, RoutingDecision, WorkService } from '../routing/contract.js'
@@ -171,6 +172,7 @@ export async function applyBatch<P>(
     if (retried.length > 0) await clearTrouble(trx, [...new Set(retried.map((row) => row.lane))])
     if (!(await closeBatch(trx, claim, rows, part === 'part')))
       throw new ClaimLost(`the claim of the shards ${claim.shards.join(', ')} is not ours any more`)
+    await failPoint?.('drain.before-commit')
     return {
       queues: routed.queues,
       attachments: written.attachments,

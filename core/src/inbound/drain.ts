@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { EventWriter, NewEvent } from '../events/contract.js'
+import { failPoint } from '../store/fail-point.js'
 import type { Tables } from '../store/tables.js'
 import type { Kysely } from 'kysely'
 import { applyBatch, ClaimLost, type BatchDeps, type BatchResult, type PendingRoute } from './batch.js'
@@ -44,6 +45,8 @@ export class Drain<P> {
   readonly #woken = new Set<number>()
   #running: Promise<void> | null = null
   #stopped = false
+  /** Claims of rounds that failed half-way: given back as soon as the database can be asked. */
+  readonly #abandoned = new Set<Claim>()
   #background: Promise<void> = Promise.resolve()
   #sweep: NodeJS.Timeout | null = null
 
@@ -53,7 +56,11 @@ export class Drain<P> {
 
   start(): void {
     const sweep = () => {
-      Promise.all([idleShardsWithWork(this.#deps.db), shardsToRetry(this.#deps.db)]).then(
+      const look = async () => {
+        if (this.#running === null) await this.#giveBack()
+        return Promise.all([idleShardsWithWork(this.#deps.db), shardsToRetry(this.#deps.db)])
+      }
+      look().then(
         (found) => this.wake(found.flat()),
         (error: unknown) => this.#deps.log.warn({ err: error }, 'the sweep of the inbox failed; it is tried again'),
       )
@@ -66,6 +73,7 @@ export class Drain<P> {
     this.#stopped = true
     if (this.#sweep) clearInterval(this.#sweep)
     await this.#running
+    await this.#giveBack().catch(() => undefined)
     await this.#background
   }
 
@@ -88,6 +96,8 @@ export class Drain<P> {
     } catch (error) {
       if (!(error instanceof ClaimLost)) {
         this.#deps.log.warn({ err: error }, 'draining failed; the sweep tries again')
+        // The sweep's pace, not this loop's: what failed may go on failing for a while.
+        this.#woken.clear()
       }
     } finally {
       this.#running = null
@@ -102,14 +112,32 @@ export class Drain<P> {
   async #round(): Promise<void> {
     const wanted = [...this.#woken]
     this.#woken.clear()
+    await this.#giveBack()
     const owner = { node: this.#deps.node, token: randomUUID() }
     const { claim, hand } = await claimShards(this.#deps.db, wanted, owner, BATCH)
     if (hand.length === 0) return
     for (const shard of wanted) this.#woken.add(shard)
     const deadly = hand.find((row) => row.crashes >= DEADLY)
-    if (deadly === undefined) await this.#batch(claim, hand)
-    else await this.#parkDeadly(claim, deadly)
+    try {
+      await failPoint?.('drain.claimed')
+      if (deadly === undefined) await this.#batch(claim, hand)
+      else await this.#parkDeadly(claim, deadly)
+    } catch (error) {
+      this.#abandoned.add(claim)
+      throw error
+    }
     if (hand.length >= BUSY_ROWS && hand.length < BATCH) await delay(GATHER_MS)
+  }
+
+  /**
+   * A round that failed left its claim behind. Left to lapse it would hold its shards for the rest of the lease, and count as
+   * a death with these rows in hand: three lost connections would park them. The token fences, so giving back is always safe.
+   */
+  async #giveBack(): Promise<void> {
+    for (const claim of this.#abandoned) {
+      await releaseClaim(this.#deps.db, claim)
+      this.#abandoned.delete(claim)
+    }
   }
 
   /** One batch; on failure it is bisected until the culprit is alone and its lane is set aside. */
@@ -117,7 +145,7 @@ export class Drain<P> {
     let failure: unknown
     for (let tries = 0; tries < STALE_TRIES; tries++) {
       try {
-        return this.#committed(await applyBatch(this.#deps, claim, hand))
+        return await this.#committed(await applyBatch(this.#deps, claim, hand))
       } catch (error) {
         if (error instanceof ClaimLost || isConnectionLoss(error)) throw error
         failure = error
@@ -138,7 +166,7 @@ export class Drain<P> {
   async #part(claim: Claim, hand: readonly HandRow[]): Promise<void> {
     if (hand.length === 0) return
     try {
-      this.#committed(await applyBatch(this.#deps, claim, hand, 'part'))
+      await this.#committed(await applyBatch(this.#deps, claim, hand, 'part'))
     } catch (error) {
       if (error instanceof ClaimLost || isConnectionLoss(error)) throw error
       if (hand.length === 1) return this.#aside(claim, hand, error)
@@ -184,7 +212,8 @@ export class Drain<P> {
     this.#deps.events.poke()
   }
 
-  #committed(result: BatchResult): void {
+  async #committed(result: BatchResult): Promise<void> {
+    await failPoint?.('drain.committed')
     this.#deps.events.poke()
     if (result.queues.length > 0) this.#deps.work.wake(result.queues)
     if (result.attachments) this.#deps.attachmentsWait()

@@ -3,6 +3,7 @@ import type { Kysely, Transaction } from 'kysely'
 import type { InboundEvent, Logger } from '@throughline/plugin-sdk'
 import type { Clock } from '../clock.js'
 import { ThroughlineError } from '../errors.js'
+import { failPoint } from '../store/fail-point.js'
 import type { Ids } from '../ids.js'
 import type { NewJob } from '../jobs/contract.js'
 import type { Tables } from '../store/tables.js'
@@ -162,6 +163,7 @@ export class GroupCommitIngress implements Ingress {
     const now = this.#deps.clock.now()
     const jobs = this.#safetyJobs(shards, now)
     const { db } = this.#deps
+    await failPoint?.('ingress.before-commit')
     // Without a job one statement is the whole transaction.
     const stored =
       jobs.length === 0
@@ -171,6 +173,7 @@ export class GroupCommitIngress implements Ingress {
             await this.#deps.addJobs(trx, jobs)
             return keys
           })
+    await failPoint?.('ingress.committed')
     if (this.#deps.drainsHere)
       for (const shard of shards)
         if (jobs.some((job) => job.payload === shard)) this.#jobDue.set(shard, now + SAFETY_JOB_MS)

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '@throughline/plugin-sdk'
 import type { TaskList } from 'graphile-worker'
+import { failPoint } from '../store/fail-point.js'
 import type { Store } from '../store/store.js'
 import { createPool } from '../store/pool.js'
 import type { Jobs, Leases, Periodic } from './contract.js'
@@ -53,7 +54,9 @@ export function createJobs(deps: JobsDeps): JobSystem {
     if (started) throw new TypeError(`task ${name} must be registered before the start`)
     tasks[name] = async (payload, helpers) => {
       try {
+        await failPoint?.('jobs.before-task')
         await run(payload, stopping.signal)
+        await failPoint?.('jobs.task-done')
       } catch (error) {
         if (stopping.signal.aborted) {
           // Interrupted, not failed: a fresh job, so that no attempt is burnt. The key of this one is taken over by it.

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { failPoint } from '../store/fail-point.js'
 import type { ChannelInstance, PluginHost } from '../plugins/contract.js'
 import { attemptSend, type AttemptDeps } from './attempt.js'
 import { referencesOf, type ClaimedSend } from './lane-store.js'
@@ -159,8 +160,10 @@ export class Deliverer {
   ): Promise<void> {
     const { leaseMs, sendTimeoutMs } = this.#limits
     const startBefore = claimedAt + leaseMs - sendTimeoutMs
+    await failPoint?.('deliver.claimed')
     const outcome = await attemptSend(this.#deps, { instance, send, references, timeoutMs: sendTimeoutMs, startBefore })
     try {
+      await failPoint?.('deliver.called')
       await this.#record(send, outcome, claimedAt)
       // After the record: the wait counts from there, by the database's clock.
       if (outcome.kind === 'retry' || outcome.kind === 'pause') this.#wakeIn(send.channel, outcome.delayMs + 5)

@@ -1,6 +1,7 @@
 import type { Capabilities } from '@throughline/plugin-sdk'
 import type { Kysely, Transaction } from 'kysely'
 import type { EventWriter } from '../events/contract.js'
+import { failPoint } from '../store/fail-point.js'
 import type { Ids } from '../ids.js'
 import type { Tables } from '../store/tables.js'
 import { endRest, lapsedSends, replacePart, writeResult, type ClaimedSend } from './lane-store.js'
@@ -37,8 +38,11 @@ export async function recordOutcome(deps: RecordDeps, send: ClaimedSend, outcome
       const parts = replanned.parts.map((part): StoredPart => ({ ...kept, ...part }))
       return replacePart(trx, send, parts, replanned.losses, deps.ids)
     }
-    return writeOutcome(deps, trx, send, outcome)
+    const written = await writeOutcome(deps, trx, send, outcome)
+    await failPoint?.('deliver.before-commit')
+    return written
   })
+  await failPoint?.('deliver.recorded')
   if (held) deps.events.poke()
   return held
 }

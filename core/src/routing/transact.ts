@@ -1,5 +1,6 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { EventWriter, NewEvent } from '../events/contract.js'
+import { failPoint } from '../store/fail-point.js'
 import type { Tables } from '../store/tables.js'
 import type { Within } from './contract.js'
 
@@ -33,9 +34,13 @@ export async function transact<T>(
         const value = await act(trx, (more) => events.push(...more))
         if (events.length > 0) await deps.events.append(trx, events)
         if (within !== undefined) await within(trx)
+        if (events.length > 0) await failPoint?.('work.before-commit')
         return value
       })
-      if (events.length > 0) deps.events.poke()
+      if (events.length > 0) {
+        await failPoint?.('work.committed')
+        deps.events.poke()
+      }
       return result
     } catch (error) {
       const { code } = error as { code?: string }

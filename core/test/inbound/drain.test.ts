@@ -179,6 +179,31 @@ test('a row that was in hand at three deaths of the process is parked, and its n
   t.strictSame(parked.rows, [{ code: 'deadly' }])
 })
 
+test('a batch that lost its connection gives its claim back: it is no death, and its rows do not wait for the lease', async (t) => {
+  const store = await withDatabase(t)
+  let losses = 0
+  const one = await pipeline(store, {
+    timeline: {
+      continuity: () => {
+        if (losses >= 4) return 'join'
+        losses++
+        throw Object.assign(new Error('terminating connection due to administrator command'), { code: '57P01' })
+      },
+    },
+  })
+  t.teardown(() => one.stop())
+  one.drain.start()
+  await one.accept('sms', [message('p', 'hello there')])
+  await one.drained()
+  await one.accept('sms', [message('p', 'and another thing')])
+  await one.drained()
+  t.equal(losses, 4)
+  const { rows } = await store.pool.query('select text from message order by id')
+  t.strictSame(rows, [{ text: 'hello there' }, { text: 'and another thing' }])
+  const parked = await store.pool.query("select code from inbox where state = 'parked'")
+  t.strictSame(parked.rows, [], 'four losses are no four deaths')
+})
+
 test('an unknown event and NUL or lone surrogates in a text lose nothing', async (t) => {
   const store = await withDatabase(t)
   const one = await pipeline(store)

@@ -5,7 +5,7 @@ import { ruleOperatorsPage } from '../../routing/rules/operator-docs.js'
 import type { Command } from '../command.js'
 import { exitCodes } from '../exit-codes.js'
 import { installedPlugins } from '../installed-plugins.js'
-import { configPage, errorsPage } from '../reference-docs.js'
+import { configPage, errorsPage, failPointsPage } from '../reference-docs.js'
 
 export const docs: Command = {
   usage: 'docs [--out DIR] [--check]',
@@ -38,6 +38,7 @@ export async function generatedFiles(): Promise<readonly (readonly [string, stri
   return [
     ['docs/reference/errors.md', errorsPage()],
     ['docs/reference/config.md', configPage(plugins)],
+    ['docs/reference/fail-points.md', failPointsPage()],
     ['docs/reference/rule-operators.md', ruleOperatorsPage()],
     ['config/throughline.schema.json', `${JSON.stringify(configJsonSchema(plugins), null, 2)}\n`],
   ]
