@@ -73,3 +73,14 @@ for (const plugin of readdirSync(join(repository, 'plugins'))) {
     }
   })
 }
+
+test('the rule files of the guide on promises are right when they are copied', async (t) => {
+  const text = readFileSync(join(repository, 'docs', 'guides', 'sla.md'), 'utf8')
+  const [sla, escalation] = [...text.matchAll(/^```json\n([^]*?)^```$/gm)].map((match) => String(match[1]))
+  const place = await makeWorkplace(readFileSync(defaultConfig, 'utf8'))
+  t.teardown(() => place.remove())
+  await writeFile(join(place.dir, 'config', 'rules', 'sla.json'), sla ?? '')
+  await writeFile(join(place.dir, 'config', 'rules', 'escalation.json'), escalation ?? '')
+  const { code, stdout, stderr } = await throughline(['check', '--config', place.configFile])
+  t.equal(code, 0, stdout + stderr)
+})

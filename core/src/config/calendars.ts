@@ -42,8 +42,38 @@ function checkHours(hours: unknown, at: string, what: string, zone: string | nul
   if (![...weekly, ...overrides].some((list) => list.length > 0) && hasNoUnreadableWindow(hours)) {
     const remedy = 'Add windows under `weekly`, such as mon: ["09:00-17:00"].'
     report('error', 'TL_CONFIG_CALENDAR_NEVER_OPEN', at, `${what} is never open`, remedy)
-  }
+  } else checkDates(hours, weekly, at, what, now, report)
   if (zone !== null) checkGaps(weekly, zone, now, report)
+}
+
+/** Dates against each other and against today: a holiday closes whatever else is written for the day. */
+function checkDates(
+  hours: unknown,
+  weekly: readonly (readonly Window[])[],
+  at: string,
+  what: string,
+  now: number,
+  report: Report,
+): void {
+  const holidays = new Set(listOf(member(hours, 'holidays')))
+  // A day's slack: it is still yesterday somewhere, and a night shift lasts into the next morning.
+  const today = new Date(now - 2 * minutesOfDay * 60_000).toISOString().slice(0, 10)
+  let ahead = false
+  for (const [date, list] of entriesOf(member(hours, 'overrides'))) {
+    const opens = !Array.isArray(list) || list.length > 0
+    if (opens && holidays.has(date)) {
+      const remedy = 'Remove the date from `holidays`, or its windows from `overrides`.'
+      const message = `${date} is a holiday of ${what}: its windows are never used`
+      report('warning', 'TL_CONFIG_CALENDAR_OVERLAP', joinPointer(`${at}/overrides`, date), message, remedy)
+    } else if (opens && date >= today) ahead = true
+  }
+  if (ahead || weekly.some((list) => list.length > 0) || !hasNoUnreadableWeek(hours)) return
+  const remedy = 'Add windows under `weekly`, or dates that lie ahead under `overrides`.'
+  report('error', 'TL_CONFIG_CALENDAR_NEVER_OPEN', at, `${what} does not open any more`, remedy)
+}
+
+function hasNoUnreadableWeek(hours: unknown): boolean {
+  return entriesOf(member(hours, 'weekly')).every(([, list]) => Array.isArray(list) && list.length === 0)
 }
 
 function checkZone(value: unknown, pointer: string, report: Report): string | null {

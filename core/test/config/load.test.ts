@@ -230,6 +230,11 @@ test('warnings do not keep the engine from starting', (t) => {
       'TL_CONFIG_CALENDAR_OVERLAP',
       3,
     ],
+    [
+      'version: 1\ncalendars:\n  c1: { timeZone: UTC, weekly: { mon: ["09:00-10:00"] }, holidays: ["2999-01-01"], overrides: { "2999-01-01": ["09:00-10:00"] } }\n',
+      'TL_CONFIG_CALENDAR_OVERLAP',
+      3,
+    ],
   ]
   for (const [text, code, line] of cases) {
     const result = load(text)
