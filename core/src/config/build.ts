@@ -110,6 +110,9 @@ const fallbackQueue: QueueConfig = {
   maxWaitSeconds: null,
   strict: false,
   wrapUpSeconds: 0,
+  offer: 'one',
+  broadcastTo: 5,
+  interruptible: [],
 }
 
 function publicUrl(server: Config['server']): string {

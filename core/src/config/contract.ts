@@ -62,6 +62,12 @@ export interface QueueConfig {
   readonly strict: boolean
   /** Seconds of wrap-up after an agent completes work of this queue; 0: none. */
   readonly wrapUpSeconds?: number
+  /** `broadcast`: several agents are asked at once, the first to accept has it. */
+  readonly offer?: 'one' | 'broadcast'
+  /** Most agents asked at once by a broadcast. */
+  readonly broadcastTo?: number
+  /** Kinds of channel that do not count while a call of this queue lasts. */
+  readonly interruptible?: readonly ChannelKind[]
 }
 
 export interface AgentConfig {

@@ -50,6 +50,26 @@ export const queue: SchemaNode = {
       default: 0,
       description: 'Time an agent has after completing work, units still held; the agent may end it early. 0: none.',
     },
+    offer: {
+      type: 'string',
+      enum: ['one', 'broadcast'],
+      default: 'one',
+      description: 'broadcast: several agents are asked at once, and the first to accept has it.',
+    },
+    broadcastTo: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 50,
+      default: 5,
+      description: 'Most agents a broadcast asks at once.',
+    },
+    interruptible: {
+      type: 'array',
+      default: [],
+      uniqueItems: true,
+      items: { type: 'string', enum: ['email', 'social', 'sms'] },
+      description: 'Sorts of channel an agent may leave for a call of this queue: they do not count while it lasts.',
+    },
   }),
 }
 export const agent: SchemaNode = {

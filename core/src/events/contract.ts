@@ -52,6 +52,7 @@ export const eventTypes = [
   'work.transferred',
   'work.reordered',
   'work.moved',
+  'work.required',
   'work.wrapping',
   'work.completed',
   'work.abandoned',

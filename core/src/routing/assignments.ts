@@ -226,13 +226,15 @@ async function offerTo(
   if (known === null) throw unknownAgent(agent)
   const loads = await lockLoads(trx, [agent])
   const load = loads.get(agent)
-  if (load === undefined || !fits(load, item.channelKind, item.units, known.perChannelMax[item.channelKind])) {
+  const queue = deps.config.queues.find((one) => one.id === item.queue)
+  const most = known.perChannelMax[item.channelKind]
+  if (load === undefined || !fits(load, item.channelKind, item.units, most, queue?.interruptible)) {
     throw conflict(`agent ${agent} is not available or has no room; transfer to a queue instead`)
   }
   load.reserved += item.units
   count(load, item.channelKind, 1)
   await writeLoads(trx, loads.values())
-  const seconds = deps.config.queues.find((queue) => queue.id === item.queue)?.offerSeconds ?? 30
+  const seconds = queue?.offerSeconds ?? 30
   return makeOffers(
     trx,
     deps,

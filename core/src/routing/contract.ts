@@ -132,6 +132,12 @@ export interface WorkService {
   /** Ends the work: units released. Called when the conversation is resolved, too. */
   complete(conversation: string, disposition: string | null, context: WorkContext): Promise<void>
   claim(conversation: string, agent: string, context: WorkContext & { readonly force?: boolean }): Promise<void>
+  /**
+   * Hard skills a conversation's work asks for from now on, by level 1 to 10. Open offers to agents without them are taken
+   * back; an agent who has accepted keeps it. Throws TL_COMMAND_CONFLICT where nobody has to handle it.
+   */
+  require(conversation: string, skills: Readonly<Record<string, number>>, context: WorkContext): Promise<void>
+  /** Open ones, which wait for the agent's answer. */
   offersOf(agent: string): Promise<readonly OfferView[]>
   decisions(conversation: string): Promise<readonly unknown[]>
   /** Read now; `QueueBoard.latest` is what is at hand. */

@@ -8,7 +8,7 @@ import { count, fits, lockLoads, writeLoads } from './load-store.js'
 import { makeOffers, type MakeOfferDeps } from './make-offers.js'
 import { createMatcher, SMALLEST, type Match } from './match.js'
 import { scan } from './scan.js'
-import { hasRoom } from './selection.js'
+import { isRoomy } from './selection.js'
 import type { Shifts } from './shifts.js'
 import { transact, type TransactDeps } from './transact.js'
 import { SYSTEM } from './work-events.js'
@@ -50,7 +50,7 @@ export async function dispatchQueue(deps: DispatchDeps, queue: string, thorough 
       now: now.getTime(),
       allows: deps.shifts.allowsAt(now),
     })
-    const room = () => candidates.some((one) => one.available && hasRoom(one, '', SMALLEST))
+    const room = () => candidates.some((one) => isRoomy(one, SMALLEST, queues.values()))
     const found = await scan(trx, { queue, matcher, room, thorough, offers: BATCH, changes: CHANGES })
     if (found.matches.length === 0) return { offered: 0, busy: false, more: false }
     const written = await write(trx, deps, found.matches, queues, emit)
@@ -76,15 +76,18 @@ async function write(
     emit(ours.filter(becameLost).map(noRoute))
   }
   const opened = changes.some((change) => change.addQueues.length > 0)
-  const chosen = ours.flatMap((match) => (match.candidate === null ? [] : [{ ...match, candidate: match.candidate }]))
+  const chosen = ours.flatMap((match) =>
+    match.candidate === null ? [] : [match.candidate, ...match.others].map((candidate) => ({ ...match, candidate })),
+  )
   const loads = await lockLoads(
     trx,
     chosen.map((match) => match.candidate.agent),
   )
   const sure = chosen.filter(({ row, candidate }) => {
     const load = loads.get(candidate.agent)
-    if (load === undefined || !fits(load, row.channelKind, row.units, candidate.perChannelMax[row.channelKind]))
-      return false
+    const most = candidate.perChannelMax[row.channelKind]
+    const interruptible = queues.get(row.queue)?.interruptible
+    if (load === undefined || !fits(load, row.channelKind, row.units, most, interruptible)) return false
     load.reserved += row.units
     count(load, row.channelKind, 1)
     return true
@@ -103,6 +106,7 @@ async function write(
     priority: row.priority,
     seconds: queues.get(row.queue)?.offerSeconds ?? 30,
     reason: trace.reason,
+    broadcast: queues.get(row.queue)?.offer === 'broadcast',
   }))
   emit(await makeOffers(trx, deps, proposals, SYSTEM))
   const traces = sure.map(({ row, candidate, trace, step }) => ({

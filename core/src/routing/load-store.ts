@@ -1,5 +1,6 @@
 import { sql, type Transaction } from 'kysely'
 import type { Tables } from '../store/tables.js'
+import { EXCLUSIVE, unitsInUse } from './units.js'
 
 /** The row where capacity is decided, locked by this transaction. Mutable: written back by `writeLoads`. */
 export interface Load {
@@ -47,10 +48,17 @@ export async function writeLoads(trx: Transaction<Tables>, loads: Iterable<Load>
     where l.agent_id = r.agent`.execute(trx)
 }
 
-export function fits(load: Load, kind: string, units: number, most: number | undefined): boolean {
+export function fits(
+  load: Load,
+  kind: string,
+  units: number,
+  most: number | undefined,
+  interruptible: readonly string[] = [],
+): boolean {
   return (
     load.accepting &&
-    load.reserved + load.active + units <= load.capacity &&
+    (load.byChannel[EXCLUSIVE] ?? 0) === 0 &&
+    unitsInUse(load, kind, interruptible) + units <= load.capacity &&
     (most === undefined || (load.byChannel[kind] ?? 0) < most)
   )
 }

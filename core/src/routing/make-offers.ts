@@ -25,6 +25,8 @@ export interface Proposal {
   readonly priority: string
   readonly seconds: number
   readonly reason: string | null
+  /** Others are asked at the same time. */
+  readonly broadcast?: boolean
 }
 
 export const EXPIRE_TASK = 'offer.expire'

@@ -3,7 +3,18 @@ import type { QueueConfig } from '../config/contract.js'
 import { parseSteps, type Change } from './dispatch-store.js'
 import type { ScanRow } from './scan-store.js'
 import type { ShiftAllows } from './shifts.js'
-import { hasRoom, inTeams, qualifies, requirements, select, stepAt, takes, type Candidate } from './selection.js'
+import {
+  demanding,
+  hasRoom,
+  inTeams,
+  isRoomy,
+  qualifies,
+  requirements,
+  select,
+  stepAt,
+  takes,
+  type Candidate,
+} from './selection.js'
 
 /** What one pass over a queue works with. Candidates fill up as items are matched. */
 export interface MatchContext {
@@ -20,6 +31,8 @@ export interface Match {
   readonly row: ScanRow
   /** null: nobody can take it now. */
   readonly candidate: Candidate | null
+  /** Asked at the same time, where the queue broadcasts. */
+  readonly others: readonly Candidate[]
   /** What has to be written to the item besides the offer; null: nothing. */
   readonly change: Change | null
   readonly step: number
@@ -75,7 +88,7 @@ interface Judged {
 export function createMatcher(context: MatchContext): Matcher {
   const kinds = new Map<string, Kind>()
   const parsed = new Map<string | null, readonly PlanStep[]>()
-  const roomy = context.candidates.filter((one) => one.available && hasRoom(one, '', SMALLEST))
+  const roomy = context.candidates.filter((one) => isRoomy(one, SMALLEST, context.queues.values()))
 
   const judge = (row: ScanRow, elapsedS: number): Judged => {
     let steps = parsed.get(row.steps)
@@ -91,26 +104,52 @@ export function createMatcher(context: MatchContext): Matcher {
     return { step, advance, names, kind, reason, lost }
   }
 
+  const interruptible = (row: ScanRow): readonly string[] => context.queues.get(row.queue)?.interruptible ?? []
+
+  /** Whom a broadcast asks as well. */
+  const rest = (row: ScanRow, kind: Kind, first: Candidate): readonly Candidate[] => {
+    const queue = context.queues.get(row.queue)
+    if (queue?.offer !== 'broadcast') return []
+    const asked = [first]
+    while (asked.length < (queue.broadcastTo ?? BROADCAST_TO)) {
+      const free = kind.free.filter((candidate) => !asked.includes(candidate))
+      const next = choose(row, free, context.now, interruptible(row))
+      if (next === null) break
+      reserve(next, row)
+      asked.push(next)
+    }
+    return asked.slice(1)
+  }
+
   const match = (row: ScanRow): Match => {
     const { step, advance, kind, reason, lost } = judge(row, row.elapsedS)
-    const candidate = kind.full ? null : choose(row, kind, context.now)
+    const candidate = kind.full ? null : choose(row, kind.free, context.now, interruptible(row))
     if (candidate !== null) {
-      candidate.reserved += row.units
-      candidate.byChannel[row.channelKind] = (candidate.byChannel[row.channelKind] ?? 0) + 1
+      reserve(candidate, row)
+      const others = rest(row, kind, candidate)
       const change = advance.changed ? { id: row.id, step, reason: null, ...advance.of } : null
-      return { row, candidate, change, step, trace: traceOf(row, candidate, kind, context.now) }
+      return {
+        row,
+        candidate,
+        others,
+        change,
+        step,
+        trace: traceOf(row, candidate, kind, context.now, interruptible(row)),
+      }
     }
     // Excluded agents make this item's case different from its kind's.
     if (Object.keys(row.excluded).length === 0) kind.full = true
     const of = lost ? { ...advance.of, addQueues: [...advance.addQueues, context.defaultQueue] } : advance.of
     const change = advance.changed || lost || reason !== row.reason ? { id: row.id, step, reason, ...of } : null
-    return { row, candidate: null, change, step, trace: { reason, passedOver: [] } }
+    return { row, candidate: null, others: [], change, step, trace: { reason, passedOver: [] } }
   }
 
   const hopeful = (row: ScanRow): boolean => {
     const { advance, kind, reason, lost } = judge(row, 0)
     if (advance.changed || lost || reason !== row.reason) return true
-    return !kind.full && kind.free.some((candidate) => hasRoom(candidate, row.channelKind, row.units))
+    return (
+      !kind.full && kind.free.some((candidate) => hasRoom(candidate, row.channelKind, row.units, interruptible(row)))
+    )
   }
   return { match, hopeful }
 }
@@ -135,10 +174,10 @@ function kindOf(
   step: number,
   names: readonly string[],
 ): Kind {
-  const key = `${row.channelKind} ${row.units} ${step} ${names.join(' ')} ${row.steps ?? ''}`
+  const key = `${row.channelKind} ${row.units} ${step} ${names.join(' ')} ${row.steps ?? ''} ${row.skills === undefined ? '' : JSON.stringify(row.skills)}`
   const known = kinds.get(key)
   if (known !== undefined) return known
-  const needs = names.flatMap((name) => queues.get(name) ?? [])
+  const needs = names.flatMap((name) => queues.get(name) ?? []).map((queue) => demanding(queue, row.skills ?? {}))
   const ways = requirements(needs, steps, step)
   const open = (candidate: Candidate): boolean =>
     takes(candidate, row.channelKind) &&
@@ -182,8 +221,18 @@ function fewUnfit(
   return found
 }
 
-function choose(row: ScanRow, kind: Kind, now: number): Candidate | null {
-  return select({ ...row, excluded: untilOf(row) }, kind.free, now)
+function choose(
+  row: ScanRow,
+  free: readonly Candidate[],
+  now: number,
+  interruptible: readonly string[],
+): Candidate | null {
+  return select({ ...row, excluded: untilOf(row), interruptible }, free, now)
+}
+
+function reserve(candidate: Candidate, row: ScanRow): void {
+  candidate.reserved += row.units
+  candidate.byChannel[row.channelKind] = (candidate.byChannel[row.channelKind] ?? 0) + 1
 }
 
 function untilOf(row: ScanRow): Readonly<Record<string, number>> {
@@ -193,8 +242,15 @@ function untilOf(row: ScanRow): Readonly<Record<string, number>> {
 /** Units of the smallest piece of work. Who has no room for it has none for anything. */
 export const SMALLEST = 10
 const SHOWN = 10
+const BROADCAST_TO = 5
 
-function traceOf(row: ScanRow, chosen: Candidate, kind: Kind, now: number): Match['trace'] {
+function traceOf(
+  row: ScanRow,
+  chosen: Candidate,
+  kind: Kind,
+  now: number,
+  interruptible: readonly string[],
+): Match['trace'] {
   const excluded = untilOf(row)
   const others = kind
     .open()
@@ -205,7 +261,7 @@ function traceOf(row: ScanRow, chosen: Candidate, kind: Kind, now: number): Matc
     why:
       (excluded[candidate.agent] ?? 0) > now
         ? 'excluded'
-        : hasRoom(candidate, row.channelKind, row.units)
+        : hasRoom(candidate, row.channelKind, row.units, interruptible)
           ? 'ranked_after'
           : 'no_room',
   }))

@@ -69,6 +69,7 @@ export interface NewOffer {
   readonly forced: boolean
   readonly reason: string | null
   readonly seconds: number
+  readonly broadcast?: boolean
 }
 
 /** The items' locks are held. Answers when each offer expires, by the database's clock. */
@@ -78,12 +79,12 @@ export async function insertOffers(
 ): Promise<ReadonlyMap<string, Date>> {
   const { rows } = await sql<{ id: string; expires_at: Date }>`
     insert into offer (id, item_id, conversation_id, agent_id, state, epoch, units, channel_kind, forced, reason,
-      expires_at, decided_at, accepted_at)
+      broadcast, expires_at, decided_at, accepted_at)
     select id, item, conversation, agent, state, epoch, units, "channelKind", forced, reason,
-      clock_timestamp() + make_interval(secs => seconds), case when state = 'accepted' then clock_timestamp() end,
+      coalesce(broadcast, false), clock_timestamp() + make_interval(secs => seconds), case when state = 'accepted' then clock_timestamp() end,
       case when state = 'accepted' then clock_timestamp() end
     from jsonb_to_recordset(${JSON.stringify(offers)}::jsonb) as r(id uuid, item uuid, conversation uuid, agent text,
-      state text, epoch int, units int, "channelKind" text, forced boolean, reason text, seconds double precision)
+      state text, epoch int, units int, "channelKind" text, forced boolean, reason text, seconds double precision, broadcast boolean)
     returning id, expires_at`.execute(trx)
   return new Map(rows.map((row) => [row.id, row.expires_at]))
 }
@@ -100,6 +101,8 @@ export interface ClosedOffer {
   readonly priority: string
   /** The agent let it pass while a console of theirs was connected; see `misses`. */
   readonly missed: boolean
+  /** Its item waits again; of several offers of one item, one says so. */
+  readonly requeued: boolean
 }
 
 export interface Closing {
@@ -128,7 +131,7 @@ export async function closePending(trx: Transaction<Tables>, closing: Closing): 
     select id from work_item where id in (select item_id from offer where id = any(${closing.offers}::uuid[]))
     order by id for no key update ${skip}`.execute(trx)
   const overdue = closing.overdue === true ? sql`and o.expires_at <= clock_timestamp()` : sql``
-  const { rows: closed } = await sql<ClosedOffer>`
+  const { rows: closed } = await sql<Omit<ClosedOffer, 'requeued'>>`
     update offer o set state = ${closing.state}, reason = ${closing.reason}, decided_at = clock_timestamp()
     from work_item i
     where o.id = any(${closing.offers}::uuid[]) and o.item_id = any(${items.map((item) => item.id)}::uuid[])
@@ -138,31 +141,46 @@ export async function closePending(trx: Transaction<Tables>, closing: Closing): 
       ${closing.state === 'expired'}::boolean and exists (select 1 from presence_session s where s.agent_id = o.agent_id
         and s.lost_at is null and s.lease_until > clock_timestamp()) as missed`.execute(trx)
   if (closed.length === 0) return []
-  if (closing.keepItems !== true) await backToQueue(trx, closed, closing.excludeSeconds ?? 0, closing.state)
+  const queued =
+    closing.keepItems === true
+      ? new Set<string>()
+      : await backToQueue(trx, closed, closing.excludeSeconds ?? 0, closing.state)
   await releaseReserved(trx, closed)
-  return closed
+  return closed.map((offer) => ({ ...offer, requeued: queued.delete(offer.item) }))
 }
 
+/** Items none of whose offers is open any more wait again. Answers them. */
 async function backToQueue(
   trx: Transaction<Tables>,
-  closed: readonly ClosedOffer[],
+  closed: readonly Pick<ClosedOffer, 'item' | 'agent'>[],
   seconds: number,
   state: string,
-): Promise<void> {
+): Promise<Set<string>> {
   // An agent who declined or let it pass is remembered even when not excluded: others are asked before them.
   const remember = state === 'declined' || state === 'expired'
-  await sql`
-    update work_item i set state = 'queued', assignee = null, epoch = i.epoch + 1, queued_at = now(),
-      waiting_reason = null, excluded = case when ${remember}::boolean
-        then i.excluded || jsonb_build_object(r.agent, to_jsonb(now() + make_interval(secs => ${seconds}::int)))
-        else i.excluded end
-    from jsonb_to_recordset(${JSON.stringify(closed.map(({ item, agent }) => ({ item, agent })))}::jsonb)
-      as r(item uuid, agent text)
-    where i.id = r.item and i.state = 'offered'
-      and not exists (select 1 from offer o where o.item_id = i.id and o.state = 'pending')`.execute(trx)
+  const { rows } = await sql<{ id: string; free: boolean }>`
+    update work_item i set
+      state = case when r.free then 'queued' else i.state end,
+      assignee = null,
+      epoch = i.epoch + r.free::int,
+      queued_at = case when r.free then now() else i.queued_at end,
+      waiting_reason = null,
+      excluded = case when ${remember}::boolean then i.excluded || r.agents else i.excluded end
+    from (
+      select item, jsonb_object_agg(agent, to_jsonb(now() + make_interval(secs => ${seconds}::int))) as agents,
+        not exists (select 1 from offer o where o.item_id = item and o.state = 'pending') as free
+      from jsonb_to_recordset(${JSON.stringify(closed.map(({ item, agent }) => ({ item, agent })))}::jsonb)
+        as c(item uuid, agent text)
+      group by item
+    ) r
+    where i.id = r.item and i.state = 'offered' returning i.id, r.free`.execute(trx)
+  return new Set(rows.filter((row) => row.free).map((row) => row.id))
 }
 
-async function releaseReserved(trx: Transaction<Tables>, closed: readonly ClosedOffer[]): Promise<void> {
+async function releaseReserved(
+  trx: Transaction<Tables>,
+  closed: readonly Omit<ClosedOffer, 'requeued'>[],
+): Promise<void> {
   const loads = await lockLoads(
     trx,
     closed.map((offer) => offer.agent),

@@ -47,7 +47,8 @@ export async function giveBack(
   const given = suited.filter(({ item, agent }) => {
     const load = loads.get(agent)
     const most = candidates.get(agent)?.perChannelMax[item.channelKind]
-    if (load === undefined || !fits(load, item.channelKind, item.units, most)) return false
+    if (load === undefined || !fits(load, item.channelKind, item.units, most, queues.get(item.queue)?.interruptible))
+      return false
     load.active += item.units
     load.assigned = true
     count(load, item.channelKind, 1)

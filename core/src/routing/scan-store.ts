@@ -11,6 +11,8 @@ export interface ScanRow {
   readonly extraQueues: readonly string[]
   readonly priority: string
   readonly units: number
+  /** Demanded since it was planned; hard. */
+  readonly skills?: Readonly<Record<string, number>>
   readonly preferred: readonly string[]
   readonly excluded: Readonly<Record<string, string>>
   /** JSON text of the plan's steps: equal texts are parsed once. */
@@ -27,7 +29,7 @@ export interface ScanRow {
 }
 
 const columns = sql.raw(`w.id, w.conversation_id as conversation, w.channel, w.channel_kind as "channelKind", w.queue,
-  w.extra_queues as "extraQueues", w.priority, w.units, w.preferred, w.excluded, w.plan->>'steps' as steps,
+  w.extra_queues as "extraQueues", w.priority, w.units, w.skills, w.preferred, w.excluded, w.plan->>'steps' as steps,
   w.plan_version as "planVersion", w.step, w.waiting_reason as reason, w.class,
   extract(epoch from clock_timestamp() - w.step_from)::float8 as "elapsedS",
   (extract(epoch from w.rank_at) * 1000000)::float8 as "rankUs",

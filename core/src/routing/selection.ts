@@ -1,6 +1,6 @@
 import type { PlanStep } from '@throughline/plugin-sdk'
 import { hash32 } from './hash.js'
-import { REAL_TIME } from './units.js'
+import { EXCLUSIVE, REAL_TIME, unitsInUse } from './units.js'
 
 /** An agent as one pass of the dispatcher sees them. Loads are mutable: a pass fills agents up as it goes. */
 export interface Candidate {
@@ -60,6 +60,11 @@ export function requirements(
   )
 }
 
+/** A queue as an item sees it that demands skills of its own: these never drop, either. */
+export function demanding(queue: QueueNeeds, skills: Readonly<Record<string, number>>): QueueNeeds {
+  return Object.keys(skills).length === 0 ? queue : { teams: queue.teams, skills: stricter(queue.skills, skills) }
+}
+
 function stricter(
   a: Readonly<Record<string, number>>,
   b: Readonly<Record<string, number>>,
@@ -107,12 +112,30 @@ export function takes(candidate: Candidate, kind: string): boolean {
   return candidate.status === 'online' || (candidate.status === 'busy' && !REAL_TIME.includes(kind))
 }
 
-export function hasRoom(candidate: Candidate, kind: string, units: number): boolean {
+export function hasRoom(
+  candidate: Candidate,
+  kind: string,
+  units: number,
+  interruptible: readonly string[] = [],
+): boolean {
   const most = candidate.perChannelMax[kind]
   if (most !== undefined && (candidate.byChannel[kind] ?? 0) >= most) return false
   // A call is exclusive, whatever the capacity.
-  if ((candidate.byChannel['voice'] ?? 0) > 0) return false
-  return candidate.reserved + candidate.active + units <= candidate.capacity
+  if ((candidate.byChannel[EXCLUSIVE] ?? 0) > 0) return false
+  return unitsInUse(candidate, kind, interruptible) + units <= candidate.capacity
+}
+
+/** Worth looking at in a pass: room for the smallest piece of work, or for a call that interrupts what they have. */
+export function isRoomy(candidate: Candidate, smallest: number, queues: Iterable<InterruptingQueue>): boolean {
+  if (!candidate.available) return false
+  if (hasRoom(candidate, '', smallest)) return true
+  for (const { interruptible = [] } of queues)
+    if (interruptible.some((kind) => (candidate.byChannel[kind] ?? 0) > 0)) return true
+  return false
+}
+
+interface InterruptingQueue {
+  readonly interruptible?: readonly string[]
 }
 
 export interface Waiting {
@@ -122,6 +145,8 @@ export interface Waiting {
   readonly preferred: readonly string[]
   /** Agent → until when they are not asked, in milliseconds of the database's clock. */
   readonly excluded: Readonly<Record<string, number>>
+  /** Kinds of work that do not count if this is a call. */
+  readonly interruptible?: readonly string[]
 }
 
 /**
@@ -130,7 +155,9 @@ export interface Waiting {
  */
 export function select(item: Waiting, qualified: readonly Candidate[], now: number): Candidate | null {
   const open = qualified.filter(
-    (candidate) => (item.excluded[candidate.agent] ?? 0) <= now && hasRoom(candidate, item.channelKind, item.units),
+    (candidate) =>
+      (item.excluded[candidate.agent] ?? 0) <= now &&
+      hasRoom(candidate, item.channelKind, item.units, item.interruptible),
   )
   for (const name of item.preferred) {
     const preferred = open.find((candidate) => candidate.agent === name)

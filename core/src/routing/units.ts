@@ -15,6 +15,23 @@ export function unitsOf(kind: string): number {
   return Object.hasOwn(UNITS, kind) ? UNITS[kind as ChannelKind] : UNITS.messaging
 }
 
+/** Who has one of these is asked for nothing else meanwhile. */
+export const EXCLUSIVE = 'voice'
+
+/**
+ * Units in use as a new piece of work sees them: what may be interrupted counts nothing for a call. Kinds that may be
+ * interrupted are never re-weighted, so that a count of them is enough.
+ */
+export function unitsInUse(
+  of: { readonly reserved: number; readonly active: number; readonly byChannel: Readonly<Record<string, number>> },
+  kind: string,
+  interruptible: readonly string[],
+): number {
+  const all = of.reserved + of.active
+  if (kind !== EXCLUSIVE || interruptible.length === 0) return all
+  return interruptible.reduce((sum, one) => sum - (of.byChannel[one] ?? 0) * unitsOf(one), all)
+}
+
 /** The customer is there and waits: an agent who left cannot keep the conversation. */
 export const REAL_TIME: readonly string[] = ['voice', 'webchat']
 

@@ -73,7 +73,7 @@ export function closedEvents(
 ): readonly NewEvent[] {
   return closed.flatMap((offer) => {
     const ended = offerEvent(type, offer, by, { reason, ...(type === 'offer.expired' ? { missed: offer.missed } : {}) })
-    if (!requeued) return [ended]
+    if (!requeued || !offer.requeued) return [ended]
     const queued: NewEvent = {
       type: 'work.queued',
       conversation: offer.conversation,

@@ -8,6 +8,7 @@ import { joinWork } from './join-work.js'
 import { EXPIRE_TASK } from './make-offers.js'
 import { offersOf } from './offer-store.js'
 import { acceptOffer, declineOffer, expireOffers, presentOffer, type OfferDeps } from './offers.js'
+import { requireSkills } from './require-skills.js'
 import { decisionsOf } from './settle-store.js'
 import { endWraps, WRAP_TASK } from './wrap-up.js'
 
@@ -46,6 +47,7 @@ export function createWork(deps: WorkDeps): WorkService & WorkLedger {
     release: (conversation, context) => releaseWork(deps, conversation, context),
     complete: (conversation, disposition, context) => completeWork(deps, conversation, disposition, context),
     claim: (conversation, agent, context) => claimWork(deps, conversation, agent, context),
+    require: (conversation, skills, context) => requireSkills(deps, conversation, skills, context),
     offersOf: (agent) => offersOf(deps.db, agent),
     decisions: (conversation) => decisionsOf(deps.db, conversation),
     queueStats: () => deps.board.read(),

@@ -155,6 +155,31 @@ export const workCommands: readonly Command[] = [
       return {}
     },
   }),
+  command<{ conversation: string; skills: Record<string, number> }>({
+    type: 'work.require',
+    scope: 'supervise',
+    summary: 'Ask for skills (hard, levels 1 to 10) of whoever gets a conversation; offers to others are taken back.',
+    mutates: true,
+    properties: {
+      conversation: id,
+      skills: {
+        type: 'object',
+        minProperties: 1,
+        maxProperties: 50,
+        propertyNames: name,
+        additionalProperties: { type: 'integer', minimum: 1, maximum: 10 },
+      },
+    },
+    required: ['conversation', 'skills'],
+    async run(deps, data, context) {
+      await deps.work.require(data.conversation, data.skills, {
+        actor: context.actor,
+        cause: context.cause,
+        within: context.within,
+      })
+      return {}
+    },
+  }),
   command<{ conversation: string; agent: string }>({
     type: 'conversation.assign',
     scope: 'supervise',
