@@ -361,6 +361,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     )
     await rules.start()
     await routing.start()
+    reader.subscribe((batch) => routing.heard(batch))
     queueNews.start()
     await sla.start()
     if (works) {

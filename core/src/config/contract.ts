@@ -102,6 +102,9 @@ export interface WorkforceConfig {
   readonly atShiftEnd: 'keep' | 'requeue'
   /** Minutes after an absent agent's next opening until their messages and e-mails go to others. */
   readonly ownerGraceMinutes: number
+  /** Minutes a message in hand waits for its customer until it counts `idleUnits`; 0: it counts in full for ever. */
+  readonly idleMinutes?: number
+  readonly idleUnits?: number
 }
 
 export type AgentRole = 'agent' | 'lead' | 'admin' | 'auditor' | 'integrator'

@@ -147,6 +147,20 @@ export const workforce: SchemaNode = group('Shifts and absences.', {
     default: 15,
     description: "Minutes after an absent agent's next opening until what waits for them goes to others.",
   },
+  idleMinutes: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 10_080,
+    default: 10,
+    description: 'Minutes a message in hand waits for its customer until it takes `idleUnits` of its agent. 0: never.',
+  },
+  idleUnits: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 20,
+    default: 5,
+    description: 'Units meanwhile; all of them again, above capacity too, as soon as the customer writes.',
+  },
 })
 export const calendar: SchemaNode = {
   ...group('Opening hours.', {

@@ -53,6 +53,7 @@ export const eventTypes = [
   'work.reordered',
   'work.moved',
   'work.required',
+  'work.reweighed',
   'work.wrapping',
   'work.completed',
   'work.abandoned',

@@ -33,6 +33,7 @@ import { changePresence, createPresence, LEASE_S } from './presence.js'
 import { openSession, renewSessions } from './presence-store.js'
 import { createReplan } from './replan.js'
 import { adherenceOf } from './adherence.js'
+import { createReweigh } from './reweigh.js'
 import { createShifts } from './shifts.js'
 import { createSupervision } from './supervision.js'
 import { workRanks } from './ranks.js'
@@ -81,6 +82,8 @@ export interface RoutingPart {
   stop(): Promise<void>
   /** Resolves when this node's dispatcher has nothing left to do. */
   settled(): Promise<void>
+  /** Events of the log, as they come: customers who write again. Returns at once. */
+  heard(batch: readonly { readonly type: string }[]): void
   /** What the periodic tasks do, for tests that do not want to wait. */
   sweep(): Promise<void>
 }
@@ -97,6 +100,7 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
   const wake = (queues?: readonly string[]): void => dispatcher.wake(queues)
   // What follows an act in a transaction of its own, in turn, so that stopping can wait for it.
   let background: Promise<void> = Promise.resolve()
+  let stopped = false
   const after = (act: () => Promise<unknown>, failed: string): void => {
     background = background
       .then(async () => void (await act()))
@@ -141,6 +145,7 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
     if (queues?.some((queue) => !hours.state(queue, now).open) !== true) return
     after(() => answerClosed(all), 'customers of a closed queue could not be told; the sweep tries again')
   }
+  const reweigh = createReweigh(all)
   const failures = createFailureReport({ db, events, clock, log })
   deps.rules?.onFailure(failures.rule)
   registerExpiry(jobs, all)
@@ -148,7 +153,10 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
     const opened = await openQueues(all)
     if (opened.length > 0) wake(opened)
   })
-  jobs.every('routing.sweep', SWEEP_S, (signal) => sweepWork(all, signal))
+  jobs.every('routing.sweep', SWEEP_S, async (signal) => {
+    await reweigh.sweep(signal)
+    await sweepWork(all, signal)
+  })
   jobs.every('presence.sweep', SWEEP_S, (signal) => sweepPresence(all, signal))
 
   return Object.freeze({
@@ -182,7 +190,12 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
       board.start()
       wake()
     },
+    heard(batch) {
+      if (stopped || !reweigh.any || !batch.some((event) => event.type === 'message.inbound')) return
+      after(() => reweigh.reactivate(), 'work of customers who wrote again still counts less; the sweep tries again')
+    },
     async stop() {
+      stopped = true
       await beats.stop()
       await board.stop()
       await background
@@ -195,6 +208,7 @@ export function createRouting(deps: RoutingDeps): RoutingPart {
     async sweep() {
       const { signal } = new AbortController()
       await sweepPresence(all, signal)
+      await reweigh.sweep(signal)
       await sweepWork(all, signal)
     },
   } satisfies RoutingPart)

@@ -256,7 +256,7 @@ export async function broken(store: Store): Promise<readonly string[]> {
         where o.agent_id = l.agent_id and o.state in ('pending', 'accepted', 'wrapping') group by channel_kind) c), '{}')
     union all select 'I3 over capacity ' || agent_id from agent_load l where reserved + active > capacity
       and not exists (select 1 from offer o where o.agent_id = l.agent_id and o.channel_kind = 'voice' and o.state in ('pending', 'accepted', 'wrapping'))
-      and not exists (select 1 from offer o where o.agent_id = l.agent_id and o.forced and o.state in ('accepted', 'wrapping'))
+      and not exists (select 1 from offer o where o.agent_id = l.agent_id and (o.forced or o.reactivated_at is not null) and o.state in ('accepted', 'wrapping'))
     union all select 'I4 offered without offer ' || id from work_item w where state = 'offered'
       and not exists (select 1 from offer o where o.item_id = w.id and o.state = 'pending')
     union all select 'I4 offer without offered item ' || o.id from offer o join work_item w on w.id = o.item_id

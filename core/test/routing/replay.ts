@@ -37,7 +37,8 @@ function apply(items: Map<string, ItemState>, offers: Map<string, OfferState>, e
   const known = items.get(id)
   const end = (state: string, but?: string): void => {
     for (const [key, offer] of offers)
-      if (offer.item === id && offer.state === 'accepted' && key !== but) offer.state = state
+      if (offer.item === id && (offer.state === 'accepted' || offer.state === 'wrapping') && key !== but)
+        offer.state = state
   }
   const set = (state: string, assignee: string | null = null): void =>
     void items.set(id, { conversation: event.conversation_id, queue: text('queue') ?? known?.queue, state, assignee })
@@ -56,6 +57,14 @@ function apply(items: Map<string, ItemState>, offers: Map<string, OfferState>, e
         offers.set(text('offerId'), { item: id, agent, state: 'accepted', ...sizeOf(data) })
       return set('assigned', agent)
     }
+    case 'work.wrapping':
+      end('wrapping')
+      return set('wrapping', known?.assignee ?? null)
+    case 'work.reweighed':
+      offers.get(text('offerId'))!.units = data['units'] as number
+      return
+    case 'work.required':
+      return
     case 'work.unassigned':
       return end('released')
     case 'work.transferred':
