@@ -5,6 +5,7 @@ import * as offers from './0003_offers.js'
 import * as hours from './0004_hours.js'
 import * as rules from './0005_rules.js'
 import * as scan from './0009_scan.js'
+import * as preferred from './0010_preferred.js'
 
 /** Every migration by name; the names' order is the order of running. Forward only: none has a `down`. */
 export const migrations: Readonly<Record<string, Migration>> = Object.freeze({
@@ -14,4 +15,5 @@ export const migrations: Readonly<Record<string, Migration>> = Object.freeze({
   '0004_hours': { up: hours.up },
   '0005_rules': { up: rules.up },
   '0009_scan': { up: scan.up },
+  '0010_preferred': { up: preferred.up },
 })

@@ -26,6 +26,8 @@ export type PlanStep = {
   readonly overflow?: string
   readonly addHeadStartS?: number
   readonly translate?: boolean
+  /** Passed over at once when nobody who would be asked is there, or nobody of them has room. */
+  readonly skipIf?: 'logged_in==0' | 'free==0'
 }
 
 /** What is known when a conversation needs a place. Plain data, frozen; the same request gives the same decision. */

@@ -24,11 +24,12 @@ function isPriority(value: unknown): value is Priority {
   return priorities.some((priority) => priority === value)
 }
 
-/** The rule file's checks have made sure of the types; two names differ. */
-function toStep({ lang, add_head_start_s, ...same }: Written): PlanStep {
+/** The rule file's checks have made sure of the types; three names differ. */
+function toStep({ lang, add_head_start_s, skip_if, ...same }: Written): PlanStep {
   return {
     ...(same as PlanStep),
     ...(lang === undefined ? {} : { languages: lang as Readonly<Record<string, string>> }),
+    ...(skip_if === undefined ? {} : { skipIf: skip_if as NonNullable<PlanStep['skipIf']> }),
     ...(add_head_start_s === undefined ? {} : { addHeadStartS: add_head_start_s as number }),
   }
 }

@@ -68,7 +68,13 @@ export interface QueueConfig {
   readonly broadcastTo?: number
   /** Kinds of channel that do not count while a call of this queue lasts. */
   readonly interruptible?: readonly ChannelKind[]
+  /** Who of those with room is asked; absent: least_loaded. */
+  readonly selection?: SelectionMode
+  /** Seconds an item waits for a preferred agent who is full; null or absent: by sort of channel. */
+  readonly holdSeconds?: number | null
 }
+
+export type SelectionMode = 'least_loaded' | 'longest_idle' | 'round_robin' | 'best_skill'
 
 export interface AgentConfig {
   readonly id: string
@@ -81,6 +87,8 @@ export interface AgentConfig {
   readonly capacity: number
   readonly perChannel: Readonly<Record<string, number>>
   readonly timeZone: string
+  /** Who is asked when this one is preferred and not there. */
+  readonly backup?: string | null
   /** Working hours in the agent's time zone; null or absent: no schedule, works whenever online. */
   readonly schedule?: ScheduleConfig | null
 }

@@ -116,10 +116,13 @@ function checkOverflowCycles(overflow: ReadonlyMap<string, string>, report: Repo
 
 function checkAgents(data: unknown, report: Report): void {
   const teams = names(data, 'teams')
+  const agents = names(data, 'agents')
   const seen = new Map<string, string>()
   for (const [id, agent] of entriesOf(member(data, 'agents'))) {
     const at = joinPointer('/agents', id)
     checkNames(report, `${at}/teams`, 'team', member(agent, 'teams'), teams)
+    const backup = textOf(member(agent, 'backup'))
+    if (backup !== null && !agents.includes(backup)) unknownName(report, `${at}/backup`, 'agent', backup, agents)
     const email = textOf(member(agent, 'email'))?.toLowerCase() ?? null
     if (email === null) continue
     const other = seen.get(email)

@@ -70,6 +70,19 @@ export const queue: SchemaNode = {
       items: { type: 'string', enum: ['email', 'social', 'sms'] },
       description: 'Sorts of channel an agent may leave for a call of this queue: they do not count while it lasts.',
     },
+    selection: {
+      type: 'string',
+      enum: ['least_loaded', 'longest_idle', 'round_robin', 'best_skill'],
+      default: 'least_loaded',
+      description: 'Which of the agents with room is asked first.',
+    },
+    holdSeconds: {
+      type: ['integer', 'null'],
+      minimum: 0,
+      maximum: 86400,
+      default: null,
+      description: 'How long work waits for a preferred agent who is full; absent: chat 30, messages 300, e-mail 7200.',
+    },
   }),
 }
 export const agent: SchemaNode = {
@@ -86,6 +99,7 @@ export const agent: SchemaNode = {
       propertyNames: { type: 'string', pattern: '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$', hint: 'Use a tag such as "en".' },
       additionalProperties: { type: 'string', enum: languageLevels },
     },
+    backup: { type: ['string', 'null'], default: null, description: 'Stands in where this agent is preferred.' },
     capacity: {
       type: 'integer',
       minimum: 0,

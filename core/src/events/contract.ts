@@ -65,6 +65,7 @@ export const eventTypes = [
   'offer.rescinded',
   'offer.cancelled',
   'routing.noRoute',
+  'routing.alert',
   'rule.failed',
   'rules.live',
   'rules.refused',

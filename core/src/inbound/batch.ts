@@ -269,6 +269,7 @@ function route<P>(deps: BatchDeps<P>, needs: readonly Routable[]) {
         planVersion: made.version,
         held: made.pending ? { until: null, reason: 'routing' } : work.held,
         // Whoever handled it last knows it best, after those the plan names.
+        overcommit: work.overcommit ?? [],
         preferred: [...new Set([...work.preferred, ...(need.formerAgent === null ? [] : [need.formerAgent])])],
         returnsTo: need.trigger === 'reopened' ? need.formerAgent : null,
       })

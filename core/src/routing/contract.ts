@@ -55,6 +55,8 @@ export interface PlannedWork {
   readonly plan: Plan
   readonly held: { readonly until: Date | null; readonly reason: string } | null
   readonly preferred: readonly string[]
+  /** Those of the preferred who may take it although they are full: account managers. */
+  readonly overcommit?: readonly string[]
 }
 
 /** What was decided in the end, by whom. */
@@ -109,6 +111,8 @@ export interface NewWorkItem {
   readonly planVersion: string
   readonly held: { readonly until: Date | null; readonly reason: string } | null
   readonly preferred: readonly string[]
+  /** Those of the preferred who may take it although they are full. */
+  readonly overcommit?: readonly string[]
   /** The conversation was reopened: the agent who had it gets it back at once if there and with room. */
   readonly returnsTo?: string | null
 }

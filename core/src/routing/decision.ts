@@ -8,6 +8,14 @@ const MAX_HEAD_START_S = 86_400
 export interface DecisionNames {
   readonly queues: ReadonlySet<string>
   readonly defaultQueue: string
+  /** Agent → who stands in for them. */
+  readonly backups: ReadonlyMap<string, string>
+}
+
+export function backupsOf(
+  agents: readonly { readonly id: string; readonly backup?: string | null }[],
+): ReadonlyMap<string, string> {
+  return new Map(agents.flatMap(({ id, backup }) => (backup == null ? [] : [[id, backup] as const])))
 }
 
 export type Judged =
@@ -63,13 +71,16 @@ function judgePlan(plan: unknown, facts: Facts, names: DecisionNames): Judged {
   ) {
     return refuse('a step of the plan is not valid')
   }
-  const preferred = listed((plan as Plan).preferred).flatMap((name) => resolve(name, facts))
-  return { ok: true, work: { plan: plan as Plan, held: null, preferred: [...new Set(preferred)] } }
+  const named = listed((plan as Plan).preferred)
+  const preferred = [...new Set(named.flatMap((name) => resolve(name, facts, names)))]
+  const manager = facts.contact.accountManager
+  const overcommit = named.includes('account_manager') && manager != null ? [manager] : []
+  return { ok: true, work: { plan: plan as Plan, held: null, preferred, overcommit } }
 }
 
 function soundStep(step: unknown, names: DecisionNames): boolean {
   if (typeof step !== 'object' || step === null) return false
-  const { overflow, seconds, skills, languages, teams, drop } = step as NonNullable<Plan['steps']>[number]
+  const { overflow, seconds, skills, languages, teams, drop, skipIf } = step as NonNullable<Plan['steps']>[number]
   const levels: unknown[] = Object.values(skills ?? {})
   return (
     (overflow === undefined || names.queues.has(overflow)) &&
@@ -77,6 +88,7 @@ function soundStep(step: unknown, names: DecisionNames): boolean {
     levels.every((level) => typeof level === 'number' && level >= 1 && level <= 10) &&
     (languages === undefined || typeof languages === 'object') &&
     (teams === undefined || Array.isArray(teams)) &&
+    (skipIf === undefined || skipIf === 'logged_in==0' || skipIf === 'free==0') &&
     (drop === undefined || Array.isArray(drop))
   )
 }
@@ -85,13 +97,15 @@ function listed(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string').slice(0, 10) : []
 }
 
-/** `last_agent` and `account_manager` become whoever that is now; nobody, where there is none. */
-function resolve(name: string, facts: Facts): readonly string[] {
+/** `last_agent` and `account_manager` (with who stands in for them) become whoever that is now; nobody, where there is none. */
+function resolve(name: string, facts: Facts, names: DecisionNames): readonly string[] {
   const agent =
     name === 'last_agent'
       ? facts.conversation.lastAgent
       : name === 'account_manager'
         ? facts.contact.accountManager
         : name
-  return agent == null ? [] : [agent]
+  if (agent == null) return []
+  const backup = name === 'account_manager' ? names.backups.get(agent) : undefined
+  return backup === undefined ? [agent] : [agent, backup]
 }

@@ -1,6 +1,7 @@
 import type { PlanStep } from '@throughline/plugin-sdk'
 import { sql, type Kysely, type Transaction } from 'kysely'
 import type { Tables } from '../store/tables.js'
+import { unitsOf } from './units.js'
 
 /** The dispatcher of a queue is one at a time over all nodes. False: another one is at work. */
 export async function lockQueue(
@@ -29,16 +30,24 @@ export interface Change {
   readonly reason: string | null
   readonly addQueues: readonly string[]
   readonly headStartS: number
+  /** Kept for a preferred agent so many seconds from now; absent: not, or not any more. */
+  readonly holdS?: number
+  /** The customer need not sit and wait any longer: from now on it is a message. */
+  readonly asMessage?: boolean
 }
 
 /** Steps that were reached and reasons for waiting. The items' locks are held; their epochs stay. */
 export async function writeChanges(trx: Transaction<Tables>, changes: readonly Change[]): Promise<void> {
   await sql`
     update work_item i set step = r.step, waiting_reason = r.reason,
+      hold_until = clock_timestamp() + make_interval(secs => r."holdS"),
+      channel_kind = case when r."asMessage" then 'messaging' else i.channel_kind end,
+      units = case when r."asMessage" then ${unitsOf('messaging')} else i.units end,
       extra_queues = array(select distinct unnest(i.extra_queues || array(select jsonb_array_elements_text(r."addQueues")))),
       head_start_s = i.head_start_s + r."headStartS", rank_at = i.rank_at - make_interval(secs => r."headStartS")
     from jsonb_to_recordset(${JSON.stringify(changes)}::jsonb)
-      as r(id uuid, step smallint, reason text, "addQueues" jsonb, "headStartS" int)
+      as r(id uuid, step smallint, reason text, "addQueues" jsonb, "headStartS" int, "holdS" float8,
+        "asMessage" boolean)
     where i.id = r.id`.execute(trx)
 }
 

@@ -75,26 +75,29 @@ async function write(
     await writeChanges(trx, changes)
     emit(ours.filter(becameLost).map(noRoute))
   }
+  emit(ours.flatMap(alertOf))
   const opened = changes.some((change) => change.addQueues.length > 0)
   const chosen = ours.flatMap((match) =>
-    match.candidate === null ? [] : [match.candidate, ...match.others].map((candidate) => ({ ...match, candidate })),
+    match.candidate === null ? [] : [match.candidate, ...match.others].map((candidate) => ({ ...match, candidate, first: match.candidate })),
   )
   const loads = await lockLoads(
     trx,
     chosen.map((match) => match.candidate.agent),
   )
-  const sure = chosen.filter(({ row, candidate }) => {
+  const sure = chosen.filter(({ row, candidate, first, over }) => {
     const load = loads.get(candidate.agent)
     const most = candidate.perChannelMax[row.channelKind]
     const interruptible = queues.get(row.queue)?.interruptible
-    if (load === undefined || !fits(load, row.channelKind, row.units, most, interruptible)) return false
+    // One item over the capacity, and not one more.
+    const units = over && candidate === first ? 0 : row.units
+    if (load === undefined || !fits(load, row.channelKind, units, most, interruptible)) return false
     load.reserved += row.units
     count(load, row.channelKind, 1)
     return true
   })
   if (sure.length === 0) return { offered: 0, again: opened }
   await writeLoads(trx, loads.values())
-  const proposals = sure.map(({ row, candidate, trace }) => ({
+  const proposals = sure.map(({ row, candidate, trace, translate }) => ({
     item: row.id,
     conversation: row.conversation,
     agent: candidate.agent,
@@ -107,6 +110,7 @@ async function write(
     seconds: queues.get(row.queue)?.offerSeconds ?? 30,
     reason: trace.reason,
     broadcast: queues.get(row.queue)?.offer === 'broadcast',
+    translate,
   }))
   emit(await makeOffers(trx, deps, proposals, SYSTEM))
   const traces = sure.map(({ row, candidate, trace, step }) => ({
@@ -124,6 +128,13 @@ async function write(
 
 function becameLost(match: Match): boolean {
   return match.change?.reason === 'no_route' && match.row.reason !== 'no_route'
+}
+
+/** For supervisors. `all_declined`: whoever could be asked said no. `unattended`: all steps are used, nobody can be asked. */
+function alertOf({ row, alert, step }: Match): readonly NewEvent[] {
+  if (alert === null) return []
+  const data = { item: row.id, queue: row.queue, channelKind: row.channelKind, reason: alert, step }
+  return [{ type: 'routing.alert', conversation: row.conversation, actor: SYSTEM.actor, data }]
 }
 
 function noRoute({ row }: Match): NewEvent {

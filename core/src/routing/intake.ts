@@ -11,7 +11,7 @@ import { databaseNow } from './opening-store.js'
 import { giveBack, type ReturnDeps } from './returning.js'
 import { applyPlan, recordSettled } from './settle-store.js'
 import { transact, type TransactDeps } from './transact.js'
-import { headStart, REAL_TIME, unitsOf } from './units.js'
+import { headStart, REAL_TIME, strictHeadStart, unitsOf } from './units.js'
 import { SYSTEM, workEvent } from './work-events.js'
 import { insertItems, lockItem, setEnded, type ItemInput } from './work-store.js'
 
@@ -37,15 +37,23 @@ export function toInput(item: NewWorkItem, config: Config, placing: Placing | nu
     heldUntil: held?.until?.toISOString() ?? null,
     heldSeconds: held !== null && held.until === null && held.reason === 'routing' ? PENDING_S : null,
     priority: plan.priority,
-    headStartS: headStart(plan.priority, plan.headStartS),
+    headStartS: isStrict(item, config)
+      ? strictHeadStart(plan.priority, plan.headStartS)
+      : headStart(plan.priority, plan.headStartS),
     units: unitsOf(channelKind),
     preferred: item.preferred,
+    overcommit: item.overcommit ?? [],
     plan,
     planVersion: item.planVersion,
     tellWait: plan.tellWait === true,
     slaPolicy: plan.slaPolicy ?? null,
     tags: plan.tags ?? [],
   }
+}
+
+function isStrict(item: NewWorkItem, config: Config): boolean {
+  const id = knownQueue(item.plan, config)
+  return config.queues.find((queue) => queue.id === id)?.strict === true
 }
 
 /** The last floor: an item in a queue nobody has would wait for ever. */

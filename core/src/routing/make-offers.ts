@@ -27,6 +27,8 @@ export interface Proposal {
   readonly reason: string | null
   /** Others are asked at the same time. */
   readonly broadcast?: boolean
+  /** The agent does not speak the customer's language well enough: show a translation. */
+  readonly translate?: boolean
 }
 
 export const EXPIRE_TASK = 'offer.expire'
@@ -69,6 +71,7 @@ export async function makeOffers(
       queue: offer.queue,
       priority: offer.priority,
       units: offer.units,
+      ...(offer.translate === true ? { translate: true } : {}),
       expiresAt: at(offer.id).toISOString(),
     }),
   )

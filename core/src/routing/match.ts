@@ -3,11 +3,13 @@ import type { QueueConfig } from '../config/contract.js'
 import { parseSteps, type Change } from './dispatch-store.js'
 import type { ScanRow } from './scan-store.js'
 import type { ShiftAllows } from './shifts.js'
+import { holdOf, REAL_TIME } from './units.js'
 import {
   demanding,
   hasRoom,
   inTeams,
   isRoomy,
+  mayGoOver,
   qualifies,
   requirements,
   select,
@@ -40,6 +42,12 @@ export interface Match {
     readonly reason: string
     readonly passedOver: readonly PassedOver[]
   }
+  /** One item over the agent's capacity. */
+  readonly over: boolean
+  /** The step says that an answer has to be translated. */
+  readonly translate: boolean
+  /** Supervisors should know: everybody who could be asked said no, or nobody can be asked and all steps are used. */
+  readonly alert: 'all_declined' | 'unattended' | null
 }
 
 export interface Matcher {
@@ -70,6 +78,8 @@ interface Kind {
   readonly open: () => readonly Candidate[]
   /** Members of the teams asked for who cannot be asked, and why; a few of them, for the record. */
   readonly unfit: () => readonly PassedOver[]
+  readonly isOpen: (candidate: Candidate) => boolean
+  readonly skills: readonly string[]
   full: boolean
 }
 
@@ -83,6 +93,11 @@ interface Judged {
   readonly reason: string
   /** It is handed over to the default queue. */
   readonly lost: boolean
+  readonly translate: boolean
+  /** There are steps behind this one. */
+  readonly further: boolean
+  /** There are steps, and this is the last. */
+  readonly last: boolean
 }
 
 export function createMatcher(context: MatchContext): Matcher {
@@ -90,18 +105,34 @@ export function createMatcher(context: MatchContext): Matcher {
   const parsed = new Map<string | null, readonly PlanStep[]>()
   const roomy = context.candidates.filter((one) => isRoomy(one, SMALLEST, context.queues.values()))
 
-  const judge = (row: ScanRow, elapsedS: number): Judged => {
+  const byName = new Map(context.candidates.map((one) => [one.agent, one]))
+
+  const judge = (row: ScanRow, elapsedS: number, least = 0): Judged => {
     let steps = parsed.get(row.steps)
     if (steps === undefined) parsed.set(row.steps, (steps = parseSteps(row.steps)))
-    const step = Math.max(row.step, stepAt(steps, elapsedS))
+    const step = Math.max(row.step, stepAt(steps, elapsedS), least)
     const advance = advanceTo(steps, row, step)
     const names = [...new Set([row.queue, ...row.extraQueues, ...advance.addQueues])]
     const kind = kindOf(kinds, context, roomy, row, steps, step, names)
+    const skipIf = steps[step]?.skipIf
+    const isLast = step >= steps.length - 1
+    if (!isLast && skipIf !== undefined && (skipIf === 'logged_in==0' ? !kind.attended : kind.free.length === 0))
+      return judge(row, elapsedS, step + 1)
     // A queue without members hands over to the default queue. One whose members lack a skill does not: skills that the
     // queue demands may be a duty.
     const lost = !kind.staffed && !names.includes(context.defaultQueue)
     const reason = !kind.configured ? 'no_route' : kind.attended ? 'waiting_capacity' : 'waiting_skill'
-    return { step, advance, names, kind, reason, lost }
+    return {
+      step,
+      advance,
+      names,
+      kind,
+      reason,
+      lost,
+      translate: steps[step]?.translate === true,
+      further: !isLast,
+      last: isLast && steps.length > 0,
+    }
   }
 
   const interruptible = (row: ScanRow): readonly string[] => context.queues.get(row.queue)?.interruptible ?? []
@@ -113,7 +144,7 @@ export function createMatcher(context: MatchContext): Matcher {
     const asked = [first]
     while (asked.length < (queue.broadcastTo ?? BROADCAST_TO)) {
       const free = kind.free.filter((candidate) => !asked.includes(candidate))
-      const next = choose(row, free, context.now, interruptible(row))
+      const next = choose(row, untilOf(row), kind, free, context)
       if (next === null) break
       reserve(next, row)
       asked.push(next)
@@ -122,36 +153,83 @@ export function createMatcher(context: MatchContext): Matcher {
   }
 
   const match = (row: ScanRow): Match => {
-    const { step, advance, kind, reason, lost } = judge(row, row.elapsedS)
-    const candidate = kind.full ? null : choose(row, kind.free, context.now, interruptible(row))
+    const excluded = untilOf(row)
+    let judged = judge(row, row.elapsedS)
+    // Everybody who can be asked has just said no: nobody is gained by letting the step run out.
+    const declined = allDeclined(judged.kind, excluded, context.now)
+    while (judged.further && allDeclined(judged.kind, excluded, context.now))
+      judged = judge(row, row.elapsedS, judged.step + 1)
+    const { step, advance, kind, lost, translate, last } = judged
+    const preferred = askPreferred(row, kind, byName, excluded, context)
+    const candidate =
+      preferred?.candidate ?? (preferred !== null || kind.full ? null : choose(row, excluded, kind, kind.free, context))
+    const alert = declined && row.reason !== 'all_declined' ? 'all_declined' : null
     if (candidate !== null) {
       reserve(candidate, row)
       const others = rest(row, kind, candidate)
       const change = advance.changed ? { id: row.id, step, reason: null, ...advance.of } : null
-      return {
-        row,
-        candidate,
-        others,
-        change,
-        step,
-        trace: traceOf(row, candidate, kind, context.now, interruptible(row)),
-      }
+      const over = preferred?.over === true
+      const trace = traceOf(row, excluded, candidate, kind, context.now, { over, interruptible: interruptible(row) })
+      return { row, candidate, others, change, step, trace, over, translate, alert }
     }
-    // Excluded agents make this item's case different from its kind's.
-    if (Object.keys(row.excluded).length === 0) kind.full = true
+    // Excluded agents and preferred ones make this item's case different from its kind's.
+    if (Object.keys(excluded).length === 0 && preferred === null) kind.full = true
+    const unattended = last && !kind.attended && kind.configured
+    const reason =
+      preferred !== null ? 'hold_preferred' : declined ? 'all_declined' : unattended ? 'unattended' : judged.reason
     const of = lost ? { ...advance.of, addQueues: [...advance.addQueues, context.defaultQueue] } : advance.of
-    const change = advance.changed || lost || reason !== row.reason ? { id: row.id, step, reason, ...of } : null
-    return { row, candidate: null, others: [], change, step, trace: { reason, passedOver: [] } }
+    const told = advance.changed || lost || reason !== row.reason
+    const hold = preferred === null ? {} : { holdS: preferred.holdS }
+    const asMessage = unattended && REAL_TIME.includes(row.channelKind) ? { asMessage: true } : {}
+    const change = told ? { id: row.id, step, reason, ...of, ...hold, ...asMessage } : null
+    const raised = alert ?? (unattended && row.reason !== 'unattended' ? 'unattended' : null)
+    const trace = { reason, passedOver: [] }
+    return { row, candidate: null, others: [], change, step, trace, over: false, translate, alert: raised }
   }
 
   const hopeful = (row: ScanRow): boolean => {
-    const { advance, kind, reason, lost } = judge(row, 0)
-    if (advance.changed || lost || reason !== row.reason) return true
-    return (
-      !kind.full && kind.free.some((candidate) => hasRoom(candidate, row.channelKind, row.units, interruptible(row)))
-    )
+    // These are read one by one.
+    if (row.reason === 'hold_preferred') return false
+    const { advance, kind, reason, lost, last } = judge(row, 0)
+    const settled = row.reason === 'all_declined' || (row.reason === 'unattended' && last && !kind.attended)
+    if (advance.changed || lost || (reason !== row.reason && !settled)) return true
+    return !kind.full && kind.free.some((candidate) => hasRoom(candidate, row.channelKind, row.units, interruptible(row)))
   }
   return { match, hopeful }
+}
+
+function allDeclined(kind: Kind, excluded: Readonly<Record<string, number>>, now: number): boolean {
+  if (Object.keys(excluded).length === 0) return false
+  const open = kind.open()
+  return open.length > 0 && open.every((candidate) => (excluded[candidate.agent] ?? 0) > now)
+}
+
+type Preferred =
+  | { readonly candidate: Candidate; readonly over: boolean; readonly holdS: 0 }
+  | { readonly candidate: null; readonly over: false; readonly holdS: number }
+
+/**
+ * The chain of preferred agents: the first who can take it gets it; one who is there and full is waited for until the hold
+ * is over, and then the next is asked. Who is away, or not a member any more, costs no time. null: ask everybody.
+ */
+function askPreferred(
+  row: ScanRow,
+  kind: Kind,
+  byName: ReadonlyMap<string, Candidate>,
+  excluded: Readonly<Record<string, number>>,
+  context: MatchContext,
+): Preferred | null {
+  if (row.preferred.length === 0) return null
+  const left = (context.queues.get(row.queue)?.holdSeconds ?? holdOf(row.channelKind)) - row.elapsedS
+  for (const name of row.preferred) {
+    const candidate = byName.get(name)
+    if (candidate === undefined || !kind.isOpen(candidate) || (excluded[name] ?? 0) > context.now) continue
+    const interruptible = context.queues.get(row.queue)?.interruptible ?? []
+    if (hasRoom(candidate, row.channelKind, row.units, interruptible)) return { candidate, over: false, holdS: 0 }
+    if (row.overcommit.includes(name) && mayGoOver(candidate)) return { candidate, over: true, holdS: 0 }
+    if (left > 0) return { candidate: null, over: false, holdS: left }
+  }
+  return null
 }
 
 /** Reaching a step may open further queues and bring the item forward, once. */
@@ -194,7 +272,9 @@ function kindOf(
   let all: readonly Candidate[] | undefined
   let unfit: readonly PassedOver[] | undefined
   const attended = free.length > 0 || candidates.some(open)
-  const kind = {
+  const kind: Kind = {
+    isOpen: open,
+    skills: [...new Set(ways.flatMap((way) => Object.keys(way.skills)))],
     configured: attended || candidates.some((candidate) => qualifies(candidate, ways)),
     staffed: attended || candidates.some((candidate) => inTeams(candidate, ways)),
     attended,
@@ -223,11 +303,14 @@ function fewUnfit(
 
 function choose(
   row: ScanRow,
+  excluded: Readonly<Record<string, number>>,
+  kind: Kind,
   free: readonly Candidate[],
-  now: number,
-  interruptible: readonly string[],
+  { queues, now }: MatchContext,
 ): Candidate | null {
-  return select({ ...row, excluded: untilOf(row), interruptible }, free, now)
+  const queue = queues.get(row.queue)
+  const asking = { mode: queue?.selection ?? 'least_loaded', skills: kind.skills } as const
+  return select({ ...row, excluded, interruptible: queue?.interruptible ?? [] }, free, now, asking)
 }
 
 function reserve(candidate: Candidate, row: ScanRow): void {
@@ -246,12 +329,12 @@ const BROADCAST_TO = 5
 
 function traceOf(
   row: ScanRow,
+  excluded: Readonly<Record<string, number>>,
   chosen: Candidate,
   kind: Kind,
   now: number,
-  interruptible: readonly string[],
+  { over, interruptible }: { readonly over: boolean; readonly interruptible: readonly string[] },
 ): Match['trace'] {
-  const excluded = untilOf(row)
   const others = kind
     .open()
     .filter((candidate) => candidate !== chosen)
@@ -266,5 +349,6 @@ function traceOf(
           : 'no_room',
   }))
   const all = [...passedOver, ...kind.unfit()].slice(0, SHOWN)
-  return { reason: row.preferred.includes(chosen.agent) ? 'preferred' : 'least_loaded', passedOver: all }
+  const reason = over ? 'overcommit' : row.preferred.includes(chosen.agent) ? 'preferred' : 'least_loaded'
+  return { reason, passedOver: all }
 }

@@ -1,7 +1,7 @@
 import type { Config } from '../config/contract.js'
 import type { Ids } from '../ids.js'
 import type { Facts, ReplanService, ReplanResult, Rules, WorkContext } from './contract.js'
-import { judge, type DecisionNames } from './decision.js'
+import { backupsOf, judge, type DecisionNames } from './decision.js'
 import { applyReplanned, waitingItems, type Replanned, type WaitingItem } from './replan-store.js'
 import { byRules, planChanges, plannedBy } from './rules/replay.js'
 import { transact, type TransactDeps } from './transact.js'
@@ -26,6 +26,7 @@ export function createReplan(deps: ReplanDeps): ReplanService {
   const names: DecisionNames = {
     queues: new Set(deps.config.queues.map((queue) => queue.id)),
     defaultQueue: deps.config.defaultQueue,
+    backups: backupsOf(deps.config.agents),
   }
   return Object.freeze({
     async replan({ queue, apply }: Parameters<ReplanService['replan']>[0], context: WorkContext) {

@@ -2,7 +2,7 @@ import type { Decision, RouteRequest, Routing } from '@throughline/plugin-sdk'
 import type { Config } from '../config/contract.js'
 import type { Instance } from '../plugins/contract.js'
 import type { Facts, Router, RoutingDecision, SettledDecision } from './contract.js'
-import { judge, type DecisionNames } from './decision.js'
+import { backupsOf, judge, type DecisionNames } from './decision.js'
 import type { FailureReport } from './failures.js'
 import type { RuleFacts } from './rule-facts.js'
 
@@ -30,6 +30,7 @@ export function createRouter(deps: RouterDeps): Router {
   const names: DecisionNames = {
     queues: new Set(deps.config.queues.map((queue) => queue.id)),
     defaultQueue: deps.config.defaultQueue,
+    backups: backupsOf(deps.config.agents),
   }
   const queues = Object.freeze([...names.queues])
 

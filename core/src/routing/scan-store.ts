@@ -14,6 +14,8 @@ export interface ScanRow {
   /** Demanded since it was planned; hard. */
   readonly skills?: Readonly<Record<string, number>>
   readonly preferred: readonly string[]
+  /** Those of the preferred who may take it although they are full. */
+  readonly overcommit: readonly string[]
   readonly excluded: Readonly<Record<string, string>>
   /** JSON text of the plan's steps: equal texts are parsed once. */
   readonly steps: string | null
@@ -29,7 +31,7 @@ export interface ScanRow {
 }
 
 const columns = sql.raw(`w.id, w.conversation_id as conversation, w.channel, w.channel_kind as "channelKind", w.queue,
-  w.extra_queues as "extraQueues", w.priority, w.units, w.skills, w.preferred, w.excluded, w.plan->>'steps' as steps,
+  w.extra_queues as "extraQueues", w.priority, w.units, w.skills, w.preferred, w.overcommit, w.excluded, w.plan->>'steps' as steps,
   w.plan_version as "planVersion", w.step, w.waiting_reason as reason, w.class,
   extract(epoch from clock_timestamp() - w.step_from)::float8 as "elapsedS",
   (extract(epoch from w.rank_at) * 1000000)::float8 as "rankUs",
@@ -57,12 +59,23 @@ export async function readHeads(trx: Transaction<Tables>, queue: string): Promis
   return rows
 }
 
-/** Items whose next step has come, by the database's clock, in order of place. */
+/**
+ * Items to be looked at one by one, in order of place: their next step has come by the database's clock, or they are kept
+ * for a preferred agent, or have one who takes them even when full. Three small indexes, whatever waits besides.
+ */
 export async function readDue(trx: Transaction<Tables>, queue: string, limit: number): Promise<readonly ScanRow[]> {
   const { rows } = await sql<ScanRow>`
-    select ${columns} from work_item w
-    where w.state = 'queued' and w.queue = ${queue} and w.step_due_at <= clock_timestamp()
-    order by w.step_due_at limit ${limit}`.execute(trx)
+    with due as (
+      (select id from work_item where state = 'queued' and queue = ${queue} and step_due_at <= clock_timestamp()
+        order by step_due_at limit ${limit})
+      union
+      (select id from work_item where state = 'queued' and queue = ${queue} and hold_until is not null
+        order by hold_until limit ${limit})
+      union
+      (select id from work_item where state = 'queued' and queue = ${queue} and overcommit <> '{}' and waiting_reason is null
+        limit ${limit})
+    )
+    select ${columns} from due join work_item w using (id)`.execute(trx)
   return rows.toSorted(comparePlaces)
 }
 

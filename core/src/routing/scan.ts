@@ -43,10 +43,13 @@ export async function scan(trx: Transaction<Tables>, ask: ScanAsk): Promise<Foun
     return offers < ask.offers && matches.length < ask.changes
   }
   const idle = (): boolean => !ask.thorough && !ask.room()
-  if (idle()) return { matches, cut: false }
 
   const due = await readDue(trx, queue, DUE)
   const waiting = [...due]
+  if (idle()) {
+    for (const row of waiting) if (!take(row)) return { matches, cut: true }
+    return { matches, cut: false }
+  }
   // They are read with their class once more.
   const isDue = new Set(due.map((row) => row.id))
   let classes = (await readHeads(trx, queue)).filter((head) => matcher.hopeful(head))
@@ -62,7 +65,7 @@ export async function scan(trx: Transaction<Tables>, ask: ScanAsk): Promise<Foun
     classes = classes.filter((head) => page.unread.has(head.class) && matcher.hopeful(head))
   }
   for (const row of waiting) if (!take(row)) return { matches, cut: true }
-  return { matches, cut: due.length === DUE }
+  return { matches, cut: due.length >= DUE && matches.length > 0 }
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { PlanStep } from '@throughline/plugin-sdk'
+import type { SelectionMode } from '../config/contract.js'
 import { hash32 } from './hash.js'
 import { EXCLUSIVE, REAL_TIME, unitsInUse } from './units.js'
 
@@ -138,6 +139,17 @@ interface InterruptingQueue {
   readonly interruptible?: readonly string[]
 }
 
+/** Not yet over capacity: one item more may be taken by who is to have this one. A call leaves no room for anything. */
+export function mayGoOver(candidate: Candidate): boolean {
+  return (candidate.byChannel['voice'] ?? 0) === 0 && candidate.reserved + candidate.active <= candidate.capacity
+}
+
+export interface Asking {
+  readonly mode: SelectionMode
+  /** Skills the work asks for: what `best_skill` compares. */
+  readonly skills: readonly string[]
+}
+
 export interface Waiting {
   readonly id: string
   readonly channelKind: string
@@ -150,10 +162,16 @@ export interface Waiting {
 }
 
 /**
- * The agent to ask, out of those who qualify: preferred ones first, then whoever has not let this item pass before, the
- * least loaded, the longest without new work, and last a stable draw. null: nobody has room.
+ * The agent to ask, out of those who qualify: preferred ones first, then whoever has not let this item pass before, then by
+ * the queue's way of choosing (unless set otherwise the least loaded), the longest without new work, and last a stable
+ * draw. null: nobody has room.
  */
-export function select(item: Waiting, qualified: readonly Candidate[], now: number): Candidate | null {
+export function select(
+  item: Waiting,
+  qualified: readonly Candidate[],
+  now: number,
+  asking: Asking = { mode: 'least_loaded', skills: [] },
+): Candidate | null {
   const open = qualified.filter(
     (candidate) =>
       (item.excluded[candidate.agent] ?? 0) <= now &&
@@ -164,16 +182,26 @@ export function select(item: Waiting, qualified: readonly Candidate[], now: numb
     if (preferred !== undefined) return preferred
   }
   let best: Candidate | null = null
-  for (const candidate of open) if (best === null || before(candidate, best, item)) best = candidate
+  for (const candidate of open) if (best === null || before(candidate, best, item, asking)) best = candidate
   return best
 }
 
-function before(a: Candidate, b: Candidate, item: Waiting): boolean {
+function before(a: Candidate, b: Candidate, item: Waiting, { mode, skills }: Asking): boolean {
   const passed = Number(a.agent in item.excluded) - Number(b.agent in item.excluded)
   if (passed !== 0) return passed < 0
-  // Compared crosswise, so that equal shares are equal without rounding.
-  const load = (a.reserved + a.active) * b.capacity - (b.reserved + b.active) * a.capacity
-  if (load !== 0) return load < 0
+  if (mode === 'best_skill') {
+    const level = (one: Candidate): number => skills.reduce((sum, skill) => sum + (one.skills[skill] ?? 0), 0)
+    const better = level(b) - level(a)
+    if (better !== 0) return better < 0
+  }
+  if (mode === 'longest_idle') {
+    const busy = Number(a.reserved + a.active > 0) - Number(b.reserved + b.active > 0)
+    if (busy !== 0) return busy < 0
+  } else if (mode !== 'round_robin') {
+    // Compared crosswise, so that equal shares are equal without rounding.
+    const load = (a.reserved + a.active) * b.capacity - (b.reserved + b.active) * a.capacity
+    if (load !== 0) return load < 0
+  }
   const idle = (a.lastAssignedAt?.getTime() ?? 0) - (b.lastAssignedAt?.getTime() ?? 0)
   if (idle !== 0) return idle < 0
   return hash32(`${item.id} ${a.agent}`) < hash32(`${item.id} ${b.agent}`)

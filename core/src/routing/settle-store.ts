@@ -12,7 +12,7 @@ export async function applyPlan(trx: Transaction<Tables>, item: ItemInput): Prom
         rank_at = first_enqueued_at - make_interval(secs => ${item.headStartS}::int),
         channel_kind = ${item.channelKind}, units = ${item.units},
         extra_queues = array(select distinct unnest(extra_queues || ${item.extraQueues}::text[])),
-        tell_wait = ${item.tellWait}, preferred = ${item.preferred}::text[], plan = ${JSON.stringify(item.plan)}::json,
+        tell_wait = ${item.tellWait}, preferred = ${item.preferred}::text[], overcommit = ${item.overcommit}::text[], plan = ${JSON.stringify(item.plan)}::json,
         plan_version = ${item.planVersion}, step = 0, step_from = now(), queued_at = now(), epoch = epoch + 1
       where id = ${item.id} and state = 'held' and waiting_reason = 'routing'
       returning conversation_id

@@ -46,6 +46,28 @@ const HEAD_START_S: Readonly<Record<Priority, number>> = Object.freeze({
 /** An item that comes back because the agent was lost. */
 export const RETURNED_BOOST_S = 600
 
+/** In a queue with `strict` a priority goes before every lower one, however long that has waited: years ahead. */
+export const STRICT_S = 300_000_000
+const LEVELS: Readonly<Record<Priority, number>> = Object.freeze({ urgent: 3, high: 2, normal: 1, low: 0 })
+
+export function strictHeadStart(priority: Priority, extra = 0): number {
+  return LEVELS[priority] * STRICT_S + Math.trunc(extra)
+}
+
+/** How long an item waits for a preferred agent who is there and full, by sort of channel. In seconds. */
+const HOLD_S: Readonly<Record<ChannelKind, number>> = Object.freeze({
+  voice: 30,
+  webchat: 30,
+  messaging: 300,
+  sms: 300,
+  social: 300,
+  email: 7_200,
+})
+
+export function holdOf(kind: string): number {
+  return Object.hasOwn(HOLD_S, kind) ? HOLD_S[kind as ChannelKind] : HOLD_S.messaging
+}
+
 export function headStart(priority: Priority, extra = 0): number {
   return HEAD_START_S[priority] + Math.trunc(extra)
 }

@@ -1,6 +1,6 @@
 import { sql, type Transaction } from 'kysely'
 import type { Tables } from '../store/tables.js'
-import { RETURNED_BOOST_S } from './units.js'
+import { RETURNED_BOOST_S, STRICT_S } from './units.js'
 
 /** States in which somebody still has to handle the conversation: at most one item a conversation is in one of them. */
 export const LIVE = sql.raw(`('held', 'queued', 'offered', 'assigned', 'wrapping')`)
@@ -20,6 +20,7 @@ export interface ItemInput {
   readonly headStartS: number
   readonly units: number
   readonly preferred: readonly string[]
+  readonly overcommit: readonly string[]
   readonly plan: unknown
   readonly planVersion: string
   readonly tellWait: boolean
@@ -54,15 +55,15 @@ export async function insertItems(trx: Transaction<Tables>, items: readonly Item
       select * from jsonb_to_recordset(${JSON.stringify(items)}::jsonb) as r(
         id uuid, conversation uuid, channel text, "channelKind" text, queue text, "extraQueues" jsonb, state text,
         reason text, "heldUntil" timestamptz, "heldSeconds" int, priority text, "headStartS" int, units int, preferred jsonb,
-        plan json, "planVersion" text, "slaPolicy" text, tags jsonb, "tellWait" boolean)
+        overcommit jsonb, plan json, "planVersion" text, "slaPolicy" text, tags jsonb, "tellWait" boolean)
     ), written as (
       insert into work_item (id, conversation_id, channel, channel_kind, queue, extra_queues, state, waiting_reason, held_until,
-        priority, head_start_s, rank_at, units, preferred, plan, plan_version, tell_wait)
+        priority, head_start_s, rank_at, units, preferred, overcommit, plan, plan_version, tell_wait)
       select id, conversation, channel, "channelKind", queue,
         array(select jsonb_array_elements_text("extraQueues")), state, reason,
         coalesce("heldUntil", now() + make_interval(secs => "heldSeconds")),
         priority, "headStartS", now() - make_interval(secs => "headStartS"), units,
-        array(select jsonb_array_elements_text(preferred)), plan, "planVersion", "tellWait"
+        array(select jsonb_array_elements_text(preferred)), array(select jsonb_array_elements_text(overcommit)), plan, "planVersion", "tellWait"
       from given
       on conflict (conversation_id) where state in ${LIVE} do nothing
       returning ${columns}
@@ -130,13 +131,13 @@ export async function place(
 /** An offer was written for each of these; their locks are held. */
 export async function setOffered(trx: Transaction<Tables>, items: readonly string[]): Promise<void> {
   await sql`
-    update work_item set state = 'offered', epoch = epoch + 1, waiting_reason = null
+    update work_item set state = 'offered', epoch = epoch + 1, waiting_reason = null, hold_until = null
     where id = any(${items}::uuid[])`.execute(trx)
 }
 
 export async function setAssigned(trx: Transaction<Tables>, item: string, agent: string): Promise<void> {
   await sql`
-    update work_item set state = 'assigned', assignee = ${agent}, epoch = epoch + 1, waiting_reason = null
+    update work_item set state = 'assigned', assignee = ${agent}, epoch = epoch + 1, waiting_reason = null, hold_until = null
     where id = ${item}`.execute(trx)
 }
 
@@ -159,6 +160,11 @@ export interface Requeue {
 /** Back into the queue, at the place it had: first_enqueued_at and with it the rank stay. */
 export async function requeue(trx: Transaction<Tables>, item: string, how: Requeue): Promise<void> {
   const boost = how.returned === true ? RETURNED_BOOST_S : 0
+  // The years ahead that a strict queue gives to a priority are worth nothing elsewhere.
+  const years =
+    how.queue === undefined
+      ? sql`0`
+      : sql`case when queue = ${how.queue} then 0 else round(head_start_s / ${STRICT_S}::float8)::int * ${STRICT_S}::int end`
   const until = sql`to_jsonb(now() + make_interval(secs => ${how.exclude?.seconds ?? 0}::int))`
   const excluded =
     how.exclude === undefined
@@ -170,8 +176,8 @@ export async function requeue(trx: Transaction<Tables>, item: string, how: Reque
       waiting_reason = ${how.held?.reason ?? null}, excluded = ${excluded},
       extra_queues = case when ${how.queue ?? null}::text is null then extra_queues
         else ${how.extraQueues ?? []}::text[] end,
-      queue = coalesce(${how.queue ?? null}::text, queue),
-      head_start_s = head_start_s + ${boost}::int, rank_at = rank_at - make_interval(secs => ${boost}::int)
+      queue = coalesce(${how.queue ?? null}::text, queue), hold_until = null,
+      head_start_s = head_start_s + ${boost}::int - ${years}, rank_at = rank_at - make_interval(secs => ${boost}::int - ${years})
     where id = ${item}`.execute(trx)
 }
 

@@ -41,6 +41,9 @@ export interface WorkItemTable {
   languages: ColumnType<unknown, string | undefined, string>
   teams: Generated<string[]>
   preferred: Generated<string[]>
+  hold_until: Date | null
+  overcommit: Generated<string[]>
+  sla_due_at: Date | null
   excluded: ColumnType<unknown, string | undefined, string>
   plan: Json
   plan_version: string

@@ -126,6 +126,7 @@ export interface ItemOptions {
   readonly kind?: ChannelKind
   readonly plan?: Partial<Plan>
   readonly preferred?: readonly string[]
+  readonly overcommit?: readonly string[]
   readonly held?: NewWorkItem['held']
   readonly returnsTo?: string
   /** Seconds ago that it came; moves first_enqueued_at and rank together. */
@@ -152,6 +153,7 @@ export async function enqueue(
         planVersion: '1',
         held: options.held ?? null,
         preferred: options.preferred ?? [],
+        overcommit: options.overcommit ?? [],
         returnsTo: options.returnsTo ?? null,
       },
     ])
@@ -256,7 +258,7 @@ export async function broken(store: Store): Promise<readonly string[]> {
         where o.agent_id = l.agent_id and o.state in ('pending', 'accepted', 'wrapping') group by channel_kind) c), '{}')
     union all select 'I3 over capacity ' || agent_id from agent_load l where reserved + active > capacity
       and not exists (select 1 from offer o where o.agent_id = l.agent_id and o.channel_kind = 'voice' and o.state in ('pending', 'accepted', 'wrapping'))
-      and not exists (select 1 from offer o where o.agent_id = l.agent_id and (o.forced or o.reactivated_at is not null) and o.state in ('accepted', 'wrapping'))
+      and not exists (select 1 from offer o where o.agent_id = l.agent_id and (o.forced or o.reason = 'overcommit' or o.reactivated_at is not null) and o.state in ('pending', 'accepted', 'wrapping'))
     union all select 'I4 offered without offer ' || id from work_item w where state = 'offered'
       and not exists (select 1 from offer o where o.item_id = w.id and o.state = 'pending')
     union all select 'I4 offer without offered item ' || o.id from offer o join work_item w on w.id = o.item_id

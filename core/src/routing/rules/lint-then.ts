@@ -115,6 +115,7 @@ const stepFields: Readonly<Record<string, Check>> = Object.freeze({
   overflow: queue,
   add_head_start_s: whole(-86_400, 86_400),
   translate: flag,
+  skip_if: oneOf('logged_in==0', 'free==0'),
 })
 
 const routingFields: Readonly<Record<string, Check>> = Object.freeze({
