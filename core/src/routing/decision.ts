@@ -13,9 +13,9 @@ export interface DecisionNames {
 }
 
 export function backupsOf(
-  agents: readonly { readonly id: string; readonly backup?: string | null }[],
+  agents: readonly { readonly id: string; readonly backup?: string | null }[] | undefined,
 ): ReadonlyMap<string, string> {
-  return new Map(agents.flatMap(({ id, backup }) => (backup == null ? [] : [[id, backup] as const])))
+  return new Map((agents ?? []).flatMap(({ id, backup }) => (backup == null ? [] : [[id, backup] as const])))
 }
 
 export type Judged =
@@ -73,8 +73,8 @@ function judgePlan(plan: unknown, facts: Facts, names: DecisionNames): Judged {
   }
   const named = listed((plan as Plan).preferred)
   const preferred = [...new Set(named.flatMap((name) => resolve(name, facts, names)))]
-  const manager = facts.contact.accountManager
-  const overcommit = named.includes('account_manager') && manager != null ? [manager] : []
+  const manager = named.includes('account_manager') ? facts.contact.accountManager : null
+  const overcommit = manager == null ? [] : [manager]
   return { ok: true, work: { plan: plan as Plan, held: null, preferred, overcommit } }
 }
 

@@ -43,7 +43,6 @@ export interface WorkItemTable {
   preferred: Generated<string[]>
   hold_until: Date | null
   overcommit: Generated<string[]>
-  sla_due_at: Date | null
   excluded: ColumnType<unknown, string | undefined, string>
   plan: Json
   plan_version: string

@@ -15,7 +15,7 @@ test('R62 a transfer to a queue keeps the place, and the giver does not get it b
   await here.work.transfer(conversation, { queue: 'sales' }, 'wants a quote', self('a'))
   await here.settled()
   const after = await item(store, id)
-  t.match(after, { state: 'queued', queue: 'sales', assignee: null, waiting_reason: 'waiting_capacity' })
+  t.match(after, { state: 'queued', queue: 'sales', assignee: null, waiting_reason: 'all_declined' })
   t.same([after['first_enqueued_at'], after['rank_at']], [before['first_enqueued_at'], before['rank_at']])
   t.strictSame(await pending(store), [], 'the only agent gave it away')
   t.match(await load(store, 'a'), { active: 0, reserved: 0, by_channel: {} })

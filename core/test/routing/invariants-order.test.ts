@@ -105,6 +105,7 @@ const item: fc.Arbitrary<ScanRow> = fc.record({
   priority: fc.constant('normal'),
   units: fc.constantFrom(10, 25),
   preferred: fc.constant([]),
+  overcommit: fc.constant([]),
   excluded: fc.constant({}),
   steps: fc.constantFrom(null, JSON.stringify([{ skills: { billing: 3 }, seconds: 60 }, { skills: { billing: 1 } }])),
   planVersion: fc.constant('1'),

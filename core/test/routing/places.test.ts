@@ -4,33 +4,6 @@ import { agent, dispatch, enqueue, node, pending, queue } from './harness.js'
 
 const MINUTE = 60
 
-test('R07 an item whose clock is nearly due goes before an older one', async (t) => {
-  const store = await withDatabase(t)
-  const here = node(store)
-  t.teardown(() => here.stop())
-  await agent(store, here, 'a', { capacity: 25 })
-  // C came at 10:03, B at 10:05 and is due at 10:12; with ten minutes of guard B stands at 10:02. Now it is 10:06.
-  const c = await enqueue(store, here, { agoS: 3 * MINUTE })
-  const b = await enqueue(store, here, { agoS: 1 * MINUTE })
-  const due = async (inMinutes: number | null): Promise<void> => {
-    await store.pool.query(
-      `update work_item set sla_due_at = first_enqueued_at + make_interval(mins => $2 - 5) where id = $1`,
-      [b.item, inMinutes],
-    )
-  }
-  const order = async (): Promise<string[]> =>
-    (
-      await store.pool.query<{ id: string }>('select id from work_item order by rank_at, first_enqueued_at, id')
-    ).rows.map((row) => row.id)
-  t.strictSame(await order(), [c.item, b.item])
-  await due(12)
-  t.strictSame(await order(), [b.item, c.item])
-  await dispatch(here)
-  t.match(await pending(store), [{ item_id: b.item }])
-  await due(null)
-  t.strictSame(await order(), [c.item, b.item], 'a clock that is met gives the place back')
-})
-
 test('R08 a strict queue serves the higher priority first, whatever its age', async (t) => {
   const store = await withDatabase(t)
   const here = node(store, { queues: [queue('support', { strict: true }), queue('other')] })

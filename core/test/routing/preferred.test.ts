@@ -23,22 +23,6 @@ async function occupy(store: Store, here: TestNode, id: string): Promise<string>
   return conversation
 }
 
-test('R20 an agent who meets the first step and frees up during it is asked then', async (t) => {
-  const store = await withDatabase(t)
-  const here = node(store)
-  t.teardown(() => here.stop())
-  await agent(store, here, 'a', { skills: { billing: 3 } })
-  await agent(store, here, 'b', { skills: { billing: 5 }, capacity: 25 })
-  const busy = await occupy(store, here, 'b')
-  await enqueue(store, here, { plan: { steps: [{ skills: { billing: 4 }, seconds: 60 }, { skills: { billing: 3 } }] } })
-  await dispatch(here)
-  t.strictSame(await pending(store), [], 'nobody at once')
-  await pass(store, 30)
-  await here.work.complete(busy, null, { actor: { kind: 'agent', id: 'b' } })
-  await here.settled()
-  t.match(await pending(store), [{ agent_id: 'b' }])
-})
-
 test('R22 a step is passed over at once when nobody it asks for is logged in', async (t) => {
   const store = await withDatabase(t)
   const here = node(store)
@@ -126,17 +110,6 @@ test('R28 an item is kept for a preferred agent who is there and full, until the
     t.match(await pending(store), [{ agent_id: expected }], `free at ${freesAt} s`)
     t.match(await item(store, id), { hold_until: null })
   }
-})
-
-test('R29 nobody waits for a preferred agent who is offline', async (t) => {
-  const store = await withDatabase(t)
-  const here = node(store)
-  t.teardown(() => here.stop())
-  await agent(store, here, 'l', { status: null })
-  await agent(store, here, 'pool')
-  await enqueue(store, here, { preferred: ['l'] })
-  await dispatch(here)
-  t.match(await pending(store), [{ agent_id: 'pool' }])
 })
 
 test('R31 an account manager takes one item over capacity; the next one waits the hold and goes to the backup', async (t) => {
