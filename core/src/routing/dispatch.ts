@@ -78,7 +78,9 @@ async function write(
   emit(ours.flatMap(alertOf))
   const opened = changes.some((change) => change.addQueues.length > 0)
   const chosen = ours.flatMap((match) =>
-    match.candidate === null ? [] : [match.candidate, ...match.others].map((candidate) => ({ ...match, candidate, first: match.candidate })),
+    match.candidate === null
+      ? []
+      : [match.candidate, ...match.others].map((candidate) => ({ ...match, candidate, first: match.candidate })),
   )
   const loads = await lockLoads(
     trx,

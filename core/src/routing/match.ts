@@ -193,7 +193,9 @@ export function createMatcher(context: MatchContext): Matcher {
     const { advance, kind, reason, lost, last } = judge(row, 0)
     const settled = row.reason === 'all_declined' || (row.reason === 'unattended' && last && !kind.attended)
     if (advance.changed || lost || (reason !== row.reason && !settled)) return true
-    return !kind.full && kind.free.some((candidate) => hasRoom(candidate, row.channelKind, row.units, interruptible(row)))
+    return (
+      !kind.full && kind.free.some((candidate) => hasRoom(candidate, row.channelKind, row.units, interruptible(row)))
+    )
   }
   return { match, hopeful }
 }
