@@ -19,6 +19,7 @@ import type { KnownCalendars } from './known-calendars.js'
 import { apply, joinLedgers, type Ledger, type LedgerContext } from './ledger.js'
 import { policyOf, type Policy } from './policy.js'
 import { policyFacts } from './policy-facts.js'
+import type { Waiting } from './waiting.js'
 import { concerns, messageIdOf, signalsOf, type Heard } from './signals.js'
 import type { NewEvent } from '../events/contract.js'
 
@@ -36,17 +37,26 @@ export interface FollowDeps {
   ) => Promise<void>
 }
 
+export interface Followed {
+  /** Conversations that were looked at; none: nothing to write down. */
+  readonly ledgers: readonly Ledger[]
+  /** For the log. */
+  readonly events: readonly NewEvent[]
+}
+const NOTHING: Followed = Object.freeze({ ledgers: [], events: [] })
+
 /**
  * Applies events to the clocks of their conversations, set-based: the statements do not grow with the batch. The cursor's
- * lock is held by the caller, who moves it in the same transaction: an event counts once. Answers what to tell the log.
+ * lock is held by the caller, who moves it in the same transaction: an event counts once.
  */
 export async function follow(
   deps: FollowDeps,
   trx: Transaction<Tables>,
   events: readonly StoredEvent[],
-): Promise<{ readonly changed: boolean; readonly events: readonly NewEvent[] }> {
-  const relevant = events.filter(concerns)
-  if (relevant.length === 0) return { changed: false, events: [] }
+  waiting: Waiting,
+): Promise<Followed> {
+  const relevant = waiting.sift(events.filter(concerns))
+  if (relevant.length === 0) return NOTHING
   const ids = [...new Set(relevant.map(messageIdOf).filter((id) => id !== null))]
   const messages = new Map((await readMessages(trx, ids)).map((message) => [message.id, message]))
   const receivedBy = new Map<string, Date>()
@@ -56,7 +66,7 @@ export async function follow(
       receivedBy.set(event.cause, message.receivedAt)
   }
   const heard = await hear(trx, relevant, (event) => signalsOf(event, messages, receivedBy))
-  if (heard.length === 0) return { changed: false, events: [] }
+  if (heard.length === 0) return NOTHING
   const conversations = [
     ...new Set(heard.flatMap((one) => ('joined' in one ? [one.conversation, one.joined] : [one.conversation]))),
   ]
@@ -64,6 +74,8 @@ export async function follow(
   const stored = await readClocks(trx, conversations, ids)
   await deps.known.load(stored.map((clock) => clock.calendarVersion))
   const ledgers = new Map([...facts.values()].map((one) => [one.id, ledgerOf(one, stored)]))
+  const asRead = new Map([...ledgers.values()].map((ledger) => [ledger, { ...ledger }]))
+  const requeued = new Set(relevant.flatMap(({ type, conversation }) => (type === 'work.queued' ? [conversation] : [])))
   const contexts = new Map<string, LedgerContext>()
   const contextOf = (ledger: Ledger): LedgerContext => {
     const found = contexts.get(ledger.conversation)
@@ -81,7 +93,13 @@ export async function follow(
       if (from !== undefined) joinLedgers(from, ledger, one.at, contextOf(ledger))
     }
   }
-  return { changed: true, events: await save(deps, trx, [...ledgers.values()], stored) }
+  // Most messages under load are further ones of somebody who waits already: they change nothing, and nothing is written.
+  const all = [...ledgers.values()]
+  const isNew = (ledger: Ledger): boolean => facts.get(ledger.conversation)?.known == null
+  const changed = all.filter((ledger) => isNew(ledger) || !same(ledger, asRead.get(ledger) ?? ledger))
+  const moved = new Set(changed)
+  const ranked = all.filter((ledger) => moved.has(ledger) || requeued.has(ledger.conversation))
+  return { ledgers: all, events: await save(deps, trx, { changed, ranked, stored }) }
 }
 
 /** Signals in the order of the log; a contact's change is one for each of its conversations with open clocks. */
@@ -143,19 +161,31 @@ function createContext(deps: FollowDeps, facts: ConversationFacts, ledger: Ledge
   }
 }
 
+/** Clocks are values: the same ones in the same places have not changed. Cycles change with clocks only. */
+function same(a: Ledger, b: Ledger): boolean {
+  return (
+    a.status === b.status &&
+    a.handledBy === b.handledBy &&
+    a.replied === b.replied &&
+    a.unanswered?.getTime() === b.unanswered?.getTime() &&
+    a.touchpoint === b.touchpoint &&
+    a.clocks.length === b.clocks.length &&
+    a.clocks.every((clock, index) => clock === b.clocks[index])
+  )
+}
+
 async function save(
   deps: FollowDeps,
   trx: Transaction<Tables>,
-  ledgers: readonly Ledger[],
-  stored: readonly Clock[],
+  of: { readonly changed: readonly Ledger[]; readonly ranked: readonly Ledger[]; readonly stored: readonly Clock[] },
 ): Promise<readonly NewEvent[]> {
-  const before = new Map(stored.map((clock) => [clock.id, clock]))
-  const changed = ledgers.flatMap((ledger) => ledger.clocks.filter((clock) => before.get(clock.id) !== clock))
+  const before = new Map(of.stored.map((clock) => [clock.id, clock]))
+  const changed = of.changed.flatMap((ledger) => ledger.clocks.filter((clock) => before.get(clock.id) !== clock))
   await writeClocks(trx, changed)
-  await writeLedgers(trx, ledgers)
+  await writeLedgers(trx, of.changed)
   await deps.promise(
     trx,
-    ledgers.map((ledger) => ({ conversation: ledger.conversation, dueAt: earliestDue(ledger.clocks) })),
+    of.ranked.map((ledger) => ({ conversation: ledger.conversation, dueAt: earliestDue(ledger.clocks) })),
   )
   return changed.flatMap((clock) => clockEvents(before.get(clock.id), clock))
 }

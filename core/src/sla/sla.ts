@@ -13,7 +13,9 @@ import { retarget } from './clock.js'
 import type { SlaService } from './contract.js'
 import { fireDue, type EscalateDeps, type EscalationAction } from './escalate.js'
 import { follow } from './follow.js'
+import type { Ledger } from './ledger.js'
 import { createSlaReader } from './sla-reader.js'
+import { Waiting } from './waiting.js'
 import { createKnownCalendars } from './known-calendars.js'
 
 export interface SlaDeps extends EscalateDeps {
@@ -31,7 +33,7 @@ export interface SlaDeps extends EscalateDeps {
 const LOOK_MS = 5_000
 /** Lets a batch fill up under load: fewer, larger statements. */
 const GATHER_MS = 100
-const BATCH = 500
+const BATCH = 1_000
 const BACKOFF_MS = 1_000
 
 export interface OpenSlaDeps {
@@ -79,7 +81,7 @@ export function createSla(deps: SlaDeps): Sla {
   const stopping = new AbortController()
   let loop: Promise<void> = Promise.resolve()
 
-  const passed: Passed = { cursor: -1, upTo: 0 }
+  const passed: Passed = { cursor: -1, upTo: 0, waiting: new Waiting() }
   const catchUp = async (until: Date | null): Promise<void> => {
     while (!stopping.signal.aborted && (await step(deps, until, passed))) continue
   }
@@ -134,6 +136,11 @@ async function run(deps: SlaDeps, catchUp: (until: null) => Promise<void>, signa
 interface Passed {
   cursor: number
   upTo: number
+  readonly waiting: Waiting
+}
+interface Written {
+  readonly ledgers: readonly Ledger[]
+  readonly cursor: number
 }
 /** The cursor moves at least this often, well within what the log keeps. */
 const MOST_PASSED = 5_000
@@ -141,14 +148,17 @@ const MOST_PASSED = 5_000
 /** One transaction: a batch of events, or at the head the levels that are due. true: there may be more. */
 async function step(deps: SlaDeps, until: Date | null, passed: Passed): Promise<boolean> {
   let told = 0
+  let written: Written | null = null
   const more = await retryTransaction(deps.db, async (trx) => {
     told = 0
+    written = null
     const tell = async (events: readonly NewEvent[]): Promise<void> => {
       told += events.length
       if (events.length > 0) await deps.events.append(trx, events)
     }
     const cursor = await takeCursor(trx)
     if (cursor === null) return false
+    passed.waiting.at(cursor)
     const events = await deps.reader.read(passed.cursor === cursor ? Math.max(cursor, passed.upTo) : cursor, BATCH)
     if (events === null) {
       const head = deps.reader.head()
@@ -164,12 +174,15 @@ async function step(deps: SlaDeps, until: Date | null, passed: Passed): Promise<
     }
     // First, while this transaction holds no lock that a transfer could wait for. At least once, harmless the second time.
     for (const event of events) if (event.type === 'sla.escalated') await carryOut(deps, event)
-    const { changed, events: news } = await follow(deps, trx, events)
+    const { ledgers, events: news } = await follow(deps, trx, events, passed.waiting)
     await tell(news)
-    if (changed || last.position - cursor > MOST_PASSED) await moveCursor(trx, last.position)
-    else Object.assign(passed, { cursor, upTo: last.position })
+    if (ledgers.length > 0 || last.position - cursor > MOST_PASSED) {
+      await moveCursor(trx, last.position)
+      written = { ledgers, cursor: last.position }
+    } else Object.assign(passed, { cursor, upTo: last.position })
     return true
   })
+  if (written !== null) passed.waiting.wrote((written as Written).ledgers, (written as Written).cursor)
   if (told > 0) deps.events.poke()
   return more
 }
