@@ -259,13 +259,19 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     )
 
     const accounts = createAccounts({ db, clock, ids, log, events: sequencer })
-    const identity = createIdentity({ db, ids, events: sequencer })
+    const identity = createIdentity({
+      db,
+      ids,
+      events: sequencer,
+      openWork: (trx, torn) => routing.work.open(trx, torn),
+    })
     const conversations = createConversations({
       db,
       ids,
       events: sequencer,
       fileUrl,
       endWork: (trx, conversation, context) => routing.work.end(trx, conversation, 'done', context),
+      openWork: (trx, split) => routing.work.open(trx, split),
       joinWork: (trx, from, into, context) => routing.work.join(trx, from, into, context),
       wake: () => routing.work.wake(),
     })

@@ -98,11 +98,10 @@ export async function runCommand(
     await failPoint?.('command.effect-done')
     return { data: result, replayed: false }
   } catch (error) {
-    // Another copy of this command was faster: its effect stands, ours was rolled back with the clash.
-    if (isTwice(error)) {
-      const done = await replay(deps, principal, id, hash)
-      if (done) return done
-    }
+    // Another copy of this command was faster: its effect stands, ours was rolled back with the clash, or refused because
+    // of that effect.
+    const done = await replay(deps, principal, id, hash)
+    if (done) return done
     throw error
   }
 }

@@ -8,9 +8,9 @@ import { decodePlace, encodePlace, uuid } from './cursor.js'
 import { joinConversations, type JoinDeps } from './join-conversations.js'
 import { findMessage, readHistory } from './message-read-store.js'
 import { messageView } from './message-view.js'
-import { splitOff } from './split-conversation.js'
+import { splitOff, type SplitDeps } from './split-conversation.js'
 
-export interface ConversationDeps extends StatusDeps, JoinDeps {
+export interface ConversationDeps extends StatusDeps, JoinDeps, SplitDeps {
   /** A signed link to a stored file. */
   readonly fileUrl: (key: string, name?: string) => string
   /** After a commit that may have freed capacity or brought work back. */
@@ -62,7 +62,7 @@ export function createConversations(deps: ConversationDeps): ConversationService
     update: (id, patch, context) => updateFields(deps, id, patch, context),
     addNote: (id, text, context, options) => addNote(deps, id, text, context, options?.whisper === true),
     join: (from, into, context) => waking(joinConversations(deps, from, into, context)),
-    split: (id, messageIds, context) => splitOff(deps, id, messageIds, context),
+    split: (id, messageIds, context) => waking(splitOff(deps, id, messageIds, context)),
     wakeSnoozed: () => wakeAll(deps),
   }
   return Object.freeze(service)

@@ -1,12 +1,20 @@
 import { ThroughlineError } from '../errors.js'
+import type { Transaction } from 'kysely'
+import type { NewEvent } from '../events/contract.js'
+import type { Tables } from '../store/tables.js'
 import { actOn, eventOf, readBack, type ActDeps } from './act.js'
 import type { ActContext, ConversationView } from './contract.js'
 import { uuid } from './cursor.js'
 import { readMovable, splitConversation } from './move-store.js'
 
+export interface SplitDeps extends ActDeps {
+  /** Gives the new conversation to routing if its customer waits. */
+  readonly openWork: (trx: Transaction<Tables>, conversations: readonly string[]) => Promise<readonly NewEvent[]>
+}
+
 /** Lock: the conversation. All of the messages move, or none. */
 export async function splitOff(
-  deps: ActDeps,
+  deps: SplitDeps,
   id: string,
   messageIds: readonly string[],
   context: ActContext,
@@ -30,10 +38,12 @@ export async function splitOff(
       messages,
       touchpoints: known.touchpoints.map((old) => ({ old, id: deps.ids() })),
     })
+    const work = await deps.openWork(trx, [created])
     const [after, left] = [await readBack(trx, created), await readBack(trx, id)]
     emit(
       eventOf('conversation.created', after, context, { splitFrom: id }),
       eventOf('conversation.split', left, context, { into: created, messages: messages.length }),
+      ...work,
     )
     return after
   })

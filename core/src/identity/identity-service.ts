@@ -23,6 +23,8 @@ export interface IdentityDeps {
   readonly db: Kysely<Tables>
   readonly ids: Ids
   readonly events: EventWriter
+  /** Gives conversations that an undone join tore off to routing, if their customers wait. */
+  readonly openWork?: (trx: Transaction<Tables>, conversations: readonly string[]) => Promise<readonly NewEvent[]>
   /** The normal form of an identifier an agent typed; without it the trimmed text is what later messages must match. */
   readonly normalise?: (kind: string, value: string) => Promise<string>
 }
@@ -76,7 +78,12 @@ export function createIdentity(deps: IdentityDeps): IdentityService {
     undo: (joinId, actor) =>
       act(async (trx, emit) => {
         if (!uuid.test(joinId)) throw new ThroughlineError('TL_COMMAND_NOT_FOUND', 'there is no such join')
-        emit(...(await undoJoin(trx, { ids, joinId, actor })))
+        const undone = await undoJoin(trx, { ids, joinId, actor })
+        emit(...undone)
+        const torn = undone.flatMap((event) =>
+          event.type === 'conversation.created' ? (event.conversation ?? []) : [],
+        )
+        if (torn.length > 0 && deps.openWork !== undefined) emit(...(await deps.openWork(trx, torn)))
       }),
     confirm: (suggestionId, actor) =>
       act(async (trx, emit) => {

@@ -220,6 +220,8 @@ export interface WorkLedger {
     as: WorkEnd,
     context: Pick<WorkContext, 'actor' | 'cause'>,
   ): Promise<readonly NewEvent[]>
+  /** Split-off conversations whose customer waits get an item; answers its events. See open-work.ts. */
+  open(trx: Transaction<Tables>, conversations: readonly string[]): Promise<readonly NewEvent[]>
   /** `from` was joined into `into`: one live item survives, with the better place. Both rows are locked by the caller. */
   join(
     trx: Transaction<Tables>,
@@ -252,7 +254,7 @@ export interface WorkRanks {
 export type WorkEnd = 'done' | 'abandoned' | 'cancelled'
 
 /** Runs inside the transaction of the act, after its effect: for the stored result of a command. */
-export type Within = (trx: Transaction<Tables>) => Promise<void>
+export type Within = (trx: Transaction<Tables>, result?: unknown) => Promise<void>
 
 export interface WorkContext {
   readonly actor: Actor

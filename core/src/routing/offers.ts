@@ -39,6 +39,7 @@ export async function acceptOffer(
   within?: Within,
 ): Promise<{ readonly conversation: string }> {
   const by = byAgent(agent, cause)
+  let answer: { readonly conversation: string } | undefined
   return transact(
     deps,
     async (trx, emit) => {
@@ -64,9 +65,10 @@ export async function acceptOffer(
         offerEvent('offer.accepted', found, by),
         workEvent('work.assigned', item, by, { agent, offerId: id, version }),
       ])
-      return { conversation: item.conversation }
+      return (answer = { conversation: item.conversation })
     },
-    within,
+    // A repeated command gets the same answer.
+    within === undefined ? undefined : (trx) => within(trx, answer),
   )
 }
 

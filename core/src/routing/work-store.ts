@@ -116,6 +116,26 @@ export async function currentChannel(trx: Transaction<Tables>, conversation: str
   return rows[0]?.channel ?? null
 }
 
+/** Of these, the open ones with an unanswered message of the customer and no live item. */
+export async function unattended(
+  trx: Transaction<Tables>,
+  conversations: readonly string[],
+): Promise<
+  readonly {
+    readonly id: string
+    readonly queue: string | null
+    readonly priority: string
+    readonly channel: string | null
+  }[]
+> {
+  const { rows } = await sql<{ id: string; queue: string | null; priority: string; channel: string | null }>`
+    select c.id, c.queue, c.priority, t.channel from conversation c left join touchpoint t on t.id = c.last_touchpoint
+    where c.id = any(${conversations}::uuid[]) and c.status = 'open' and c.waiting_since is not null
+      and not exists (select 1 from work_item w where w.conversation_id = c.id and w.state in ${LIVE})
+    order by c.id`.execute(trx)
+  return rows
+}
+
 /** Whom the conversation belongs to now; the reader sees it in `version`. */
 export async function place(
   trx: Transaction<Tables>,

@@ -8,6 +8,7 @@ import { joinWork } from './join-work.js'
 import { EXPIRE_TASK } from './make-offers.js'
 import { offersOf } from './offer-store.js'
 import { acceptOffer, declineOffer, expireOffers, presentOffer, type OfferDeps } from './offers.js'
+import { openWork } from './open-work.js'
 import { requireSkills } from './require-skills.js'
 import { decisionsOf } from './settle-store.js'
 import { endWraps, WRAP_TASK } from './wrap-up.js'
@@ -38,6 +39,7 @@ export function createWork(deps: WorkDeps): WorkService & WorkLedger {
       }
     },
     end: (trx, conversation, as, context) => endWork(trx, deps, conversation, as, context),
+    open: (trx, conversations) => openWork(trx, deps, conversations),
     join: (trx, from, into, context) => joinWork(trx, from, into, context),
     wake: (queues) => deps.woken(queues),
     accept: (offer, agent, cause, within) => acceptOffer(deps, offer, agent, cause, within),

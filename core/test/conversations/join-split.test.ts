@@ -171,3 +171,26 @@ test('a split moves all of the messages or none, and leaves a conversation behin
   t.equal((await conversations.history(id, { limit: 10 })).items.length, 3)
   t.match(await world.rows('select count(*)::int as n from conversation'), [{ n: 2 }])
 })
+
+test('a split-off conversation whose customer waits is routed; one that is answered is not', async (t) => {
+  const world = await conversationWorld(t)
+  const { conversations, rows } = world
+  const id = await world.says('whatsapp', '+358400900', 'an invoice')
+  await world.says('whatsapp', '+358400900', 'and my parcel')
+  const [, parcel] = await rows('select id from message where conversation_id = $1 order by at, id', [id])
+  const split = await conversations.split(id, [parcel!['id'] as string], ada)
+  t.ok(split.waitingSince)
+  t.match(await rows('select state, plan_version from work_item where conversation_id = $1', [split.id]), [
+    { state: 'queued', plan_version: 'split' },
+  ])
+  t.ok((await world.typesOf(split.id)).includes('work.queued'))
+
+  await world.says('whatsapp', '+358400900', 'one more')
+  await world.says('whatsapp', '+358400900', 'and the last')
+  const open = (await rows('select conversation_id as id from message order by at desc, id desc limit 1'))[0]!['id']
+  const said = await rows('select id from message where conversation_id = $1 order by at, id', [open])
+  await rows('update conversation set waiting_since = null where id = $1', [open])
+  const answered = await conversations.split(open as string, [said.at(-1)!['id'] as string], ada)
+  t.equal(answered.waitingSince, null)
+  t.strictSame(await rows('select id from work_item where conversation_id = $1', [answered.id]), [])
+})

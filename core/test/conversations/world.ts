@@ -67,6 +67,7 @@ export async function conversationWorld(t: { teardown(fn: () => void | Promise<v
     events: pipe.sequencer,
     fileUrl: (key, name) => `https://files.test/${key}?name=${name ?? ''}`,
     endWork: (trx, conversation, context) => routing.work.end(trx, conversation, 'done', context),
+    openWork: (trx, split) => routing.work.open(trx, split),
     joinWork: (trx, from, into, context) => routing.work.join(trx, from, into, context),
     wake: () => {
       woken += 1
