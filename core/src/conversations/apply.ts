@@ -8,10 +8,8 @@ import { contentOf, mediaOf } from './incoming-text.js'
 import {
   insertAttachments,
   insertConversations,
-  insertMessages,
   insertTouchpoints,
-  touchTouchpoints,
-  updateConversations,
+  writeTimeline,
   type NewAttachment,
   type NewConversation,
   type NewMessage,
@@ -224,13 +222,11 @@ export async function applyMessages(
     async write(trx) {
       if (created.length > 0) await insertConversations(trx, created)
       if (touchpoints.length > 0) await insertTouchpoints(trx, touchpoints)
-      const stored = messages.length > 0 ? await insertMessages(trx, messages) : new Set<string>()
-      if (changed.size > 0) await updateConversations(trx, [...changed.values()])
-      if (touched.size > 0)
-        await touchTouchpoints(
-          trx,
-          [...touched].map(([id, at]) => ({ id, at })),
-        )
+      const stored = await writeTimeline(trx, {
+        messages,
+        conversations: [...changed.values()],
+        touchpoints: [...touched].map(([id, at]) => ({ id, at })),
+      })
       const kept = attachments.filter((one) => stored.has(one.message))
       if (kept.length > 0) await insertAttachments(trx, kept)
       const events = messages.flatMap((message) => [

@@ -63,23 +63,6 @@ export interface NewMessage {
   readonly state: string | null
 }
 
-/** Uniqueness: (channel, external_id). Answers the ids stored; one that is missing was in the timeline already. */
-export async function insertMessages(trx: Transaction<Tables>, rows: readonly NewMessage[]): Promise<Set<string>> {
-  const { rows: stored } = await sql<{ id: string }>`
-    insert into message (id, conversation_id, touchpoint_id, channel, direction, author_kind, author_id, text, parts, subject,
-      external_id, reply_to, automatic, provider_at, at, late, state)
-    select * from unnest(${rows.map((r) => r.id)}::uuid[], ${rows.map((r) => r.conversation)}::uuid[],
-      ${rows.map((r) => r.touchpoint)}::uuid[], ${rows.map((r) => r.channel)}::text[], ${rows.map((r) => r.direction)}::text[],
-      ${rows.map((r) => r.authorKind)}::text[], ${rows.map((r) => r.authorId)}::text[], ${rows.map((r) => r.text)}::text[],
-      ${rows.map((r) => r.parts)}::json[], ${rows.map((r) => r.subject)}::text[], ${rows.map((r) => r.externalId)}::text[],
-      ${rows.map((r) => r.replyTo)}::text[], ${rows.map((r) => r.automatic)}::boolean[],
-      ${rows.map((r) => r.providerAt)}::timestamptz[], ${rows.map((r) => r.at)}::timestamptz[],
-      ${rows.map((r) => r.late)}::boolean[], ${rows.map((r) => r.state)}::text[])
-    on conflict (channel, external_id) where external_id is not null do nothing
-    returning id`.execute(trx)
-  return new Set(stored.map((row) => row.id))
-}
-
 export interface ConversationChange {
   readonly id: string
   readonly status: string
@@ -96,36 +79,53 @@ export interface ConversationChange {
   readonly version: number
 }
 
-export async function updateConversations(
+/**
+ * Messages, the conversations they change and the reply windows they open, in one statement: three tables, one round trip.
+ * Uniqueness: (channel, external_id) of a message. Answers the ids stored; one that is missing was in the timeline already.
+ */
+export async function writeTimeline(
   trx: Transaction<Tables>,
-  rows: readonly ConversationChange[],
-): Promise<void> {
-  await sql`
-    update conversation c set status = n.status, subject = n.subject, priority = n.priority, queue = n.queue,
-      tags = coalesce((select array_agg(value) from json_array_elements_text(n.tags)), '{}'),
-      last_touchpoint = coalesce(n.last_touchpoint, c.last_touchpoint), last_message_at = n.last_message_at,
-      last_inbound_at = n.last_inbound_at, waiting_since = n.waiting_since, snoozed_until = n.snoozed_until,
-      resolved_at = n.resolved_at, version = n.version
-    from unnest(${rows.map((r) => r.id)}::uuid[], ${rows.map((r) => r.status)}::text[], ${rows.map((r) => r.subject)}::text[],
-      ${rows.map((r) => r.priority)}::text[], ${rows.map((r) => r.queue)}::text[], ${rows.map((r) => JSON.stringify(r.tags))}::json[],
-      ${rows.map((r) => r.lastTouchpoint)}::uuid[], ${rows.map((r) => r.lastMessageAt)}::timestamptz[],
-      ${rows.map((r) => r.lastInboundAt)}::timestamptz[], ${rows.map((r) => r.waitingSince)}::timestamptz[],
-      ${rows.map((r) => r.snoozedUntil)}::timestamptz[], ${rows.map((r) => r.resolvedAt)}::timestamptz[],
-      ${rows.map((r) => r.version)}::int[])
-      as n(id, status, subject, priority, queue, tags, last_touchpoint, last_message_at, last_inbound_at, waiting_since,
-        snoozed_until, resolved_at, version)
-    where c.id = n.id`.execute(trx)
-}
-
-/** The reply window of a touchpoint counts from here. */
-export async function touchTouchpoints(
-  trx: Transaction<Tables>,
-  rows: readonly { id: string; at: Date }[],
-): Promise<void> {
-  await sql`
-    update touchpoint t set last_inbound_at = greatest(t.last_inbound_at, n.at)
-    from unnest(${rows.map((r) => r.id)}::uuid[], ${rows.map((r) => r.at)}::timestamptz[]) as n(id, at)
-    where t.id = n.id`.execute(trx)
+  rows: {
+    readonly messages: readonly NewMessage[]
+    readonly conversations: readonly ConversationChange[]
+    readonly touchpoints: readonly { readonly id: string; readonly at: Date }[]
+  },
+): Promise<Set<string>> {
+  const { messages: m, conversations: c, touchpoints: t } = rows
+  if (m.length + c.length + t.length === 0) return new Set()
+  const { rows: stored } = await sql<{ id: string }>`
+    with changed as (
+      update conversation c set status = n.status, subject = n.subject, priority = n.priority, queue = n.queue,
+        tags = coalesce((select array_agg(value) from json_array_elements_text(n.tags)), '{}'),
+        last_touchpoint = coalesce(n.last_touchpoint, c.last_touchpoint), last_message_at = n.last_message_at,
+        last_inbound_at = n.last_inbound_at, waiting_since = n.waiting_since, snoozed_until = n.snoozed_until,
+        resolved_at = n.resolved_at, version = n.version
+      from unnest(${c.map((r) => r.id)}::uuid[], ${c.map((r) => r.status)}::text[], ${c.map((r) => r.subject)}::text[],
+        ${c.map((r) => r.priority)}::text[], ${c.map((r) => r.queue)}::text[], ${c.map((r) => JSON.stringify(r.tags))}::json[],
+        ${c.map((r) => r.lastTouchpoint)}::uuid[], ${c.map((r) => r.lastMessageAt)}::timestamptz[],
+        ${c.map((r) => r.lastInboundAt)}::timestamptz[], ${c.map((r) => r.waitingSince)}::timestamptz[],
+        ${c.map((r) => r.snoozedUntil)}::timestamptz[], ${c.map((r) => r.resolvedAt)}::timestamptz[],
+        ${c.map((r) => r.version)}::int[])
+        as n(id, status, subject, priority, queue, tags, last_touchpoint, last_message_at, last_inbound_at, waiting_since,
+          snoozed_until, resolved_at, version)
+      where c.id = n.id
+    ), touched as (
+      update touchpoint t set last_inbound_at = greatest(t.last_inbound_at, n.at)
+      from unnest(${t.map((r) => r.id)}::uuid[], ${t.map((r) => r.at)}::timestamptz[]) as n(id, at)
+      where t.id = n.id
+    )
+    insert into message (id, conversation_id, touchpoint_id, channel, direction, author_kind, author_id, text, parts, subject,
+      external_id, reply_to, automatic, provider_at, at, late, state)
+    select * from unnest(${m.map((r) => r.id)}::uuid[], ${m.map((r) => r.conversation)}::uuid[],
+      ${m.map((r) => r.touchpoint)}::uuid[], ${m.map((r) => r.channel)}::text[], ${m.map((r) => r.direction)}::text[],
+      ${m.map((r) => r.authorKind)}::text[], ${m.map((r) => r.authorId)}::text[], ${m.map((r) => r.text)}::text[],
+      ${m.map((r) => r.parts)}::json[], ${m.map((r) => r.subject)}::text[], ${m.map((r) => r.externalId)}::text[],
+      ${m.map((r) => r.replyTo)}::text[], ${m.map((r) => r.automatic)}::boolean[],
+      ${m.map((r) => r.providerAt)}::timestamptz[], ${m.map((r) => r.at)}::timestamptz[],
+      ${m.map((r) => r.late)}::boolean[], ${m.map((r) => r.state)}::text[])
+    on conflict (channel, external_id) where external_id is not null do nothing
+    returning id`.execute(trx)
+  return new Set(stored.map((row) => row.id))
 }
 
 export interface NewAttachment {

@@ -21,29 +21,35 @@ export interface FoundKey {
   readonly contact: string
 }
 
-/** Contacts the resolving keys point at. No lock: lockContacts follows, and joins move the identifier rows themselves. */
-export async function findKeys(trx: Transaction<Tables>, keys: readonly Key[]): Promise<FoundKey[]> {
-  const { rows } = await sql<FoundKey>`
-    select i.kind, i.value, i.assurance, i.contact_id as contact
-    from unnest(${keys.map((k) => k.kind)}::text[], ${keys.map((k) => k.value)}::text[], ${keys.map((k) => k.assurance)}::text[])
-      as k(kind, value, assurance)
-    join identifier i on i.kind = k.kind and i.value = k.value and i.assurance = k.assurance and i.resolves`.execute(
-    trx,
-  )
-  return rows
-}
-
 /**
- * Locks the contacts in id order (the lock order of every writer: contacts, then conversations) and reads them. One that
- * was joined meanwhile is left out; the caller starts again.
+ * The contacts the resolving keys point at, locked in id order (the lock order of every writer: contacts, then
+ * conversations) and read. A key whose contact was joined meanwhile comes with none: the caller starts again.
  */
-export async function lockContacts(trx: Transaction<Tables>, ids: readonly string[]): Promise<LockedContact[]> {
-  const { rows } = await sql<LockedContact>`
-    select id, name, language, time_zone as "timeZone", tier, attributes, account_manager as "accountManager",
-      created_at as "createdAt"
-    from contact where id = any(${ids}::uuid[]) and joined_into is null
-    order by id for no key update`.execute(trx)
-  return rows
+export async function findAndLock(
+  trx: Transaction<Tables>,
+  keys: readonly Key[],
+): Promise<readonly (FoundKey & { readonly locked: LockedContact | null })[]> {
+  const { rows } = await sql<FoundKey & Omit<LockedContact, 'id'> & { readonly id: string | null }>`
+    with hits as materialized (
+      select i.kind, i.value, i.assurance, i.contact_id
+      from unnest(${keys.map((k) => k.kind)}::text[], ${keys.map((k) => k.value)}::text[], ${keys.map((k) => k.assurance)}::text[])
+        as k(kind, value, assurance)
+      join identifier i on i.kind = k.kind and i.value = k.value and i.assurance = k.assurance and i.resolves
+    ), locked as materialized (
+      select id, name, language, time_zone, tier, attributes, account_manager, created_at
+      from contact where id = any(array(select contact_id from hits)) and joined_into is null
+      order by id for no key update
+    )
+    select h.kind, h.value, h.assurance, h.contact_id as contact, l.id, l.name, l.language, l.time_zone as "timeZone", l.tier,
+      l.attributes, l.account_manager as "accountManager", l.created_at as "createdAt"
+    from hits h left join locked l on l.id = h.contact_id`.execute(trx)
+  return rows.map(({ kind, value, assurance, contact, id, ...rest }) => ({
+    kind,
+    value,
+    assurance,
+    contact,
+    locked: id === null ? null : { id, ...rest },
+  }))
 }
 
 export interface NewContact {

@@ -9,11 +9,10 @@ import {
   exclusiveValues,
   fillProfile,
   findClaimHits,
-  findKeys,
+  findAndLock,
   insertContacts,
   insertIdentifiers,
   insertSuggestions,
-  lockContacts,
   type FoundKey,
   type LockedContact,
   type NewIdentifier,
@@ -106,10 +105,14 @@ export class IdentityResolver {
     if (senders.length === 0) return { resolved: [], events: [], told: [] }
     const groups = groupByKeys(senders)
     const resolving = dedupe(groups.flatMap((group) => group.keys.filter((key) => key.resolves)))
-    const found = new Map((await findKeys(trx, resolving)).map((row) => [keyId(row), row]))
-    const contactIds = [...new Set([...found.values()].map((row) => row.contact))]
-    const locked = new Map((contactIds.length > 0 ? await lockContacts(trx, contactIds) : []).map((c) => [c.id, c]))
-    if (locked.size !== contactIds.length) throw new StaleBatch('a contact was joined meanwhile')
+    const hits = await findAndLock(trx, resolving)
+    const found = new Map(hits.map((row) => [keyId(row), row]))
+    const locked = new Map(
+      hits.map(({ locked: contact }) => {
+        if (contact === null) throw new StaleBatch('a contact was joined meanwhile')
+        return [contact.id, contact]
+      }),
+    )
 
     const events: NewEvent[] = []
     for (const group of groups) group.contact = await this.#choose(trx, group, found, locked, events)
