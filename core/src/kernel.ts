@@ -21,11 +21,13 @@ import { createIds } from './ids.js'
 import { createIdentity } from './identity/identity-service.js'
 import { createAttachments } from './inbound/attachments.js'
 import type { InboxService } from './inbound/contract.js'
+import { lapseClaims } from './inbound/drain-store.js'
 import { createInboxService } from './inbound/inbox-service.js'
 import { pruneInbox } from './inbound/inbox-store.js'
 import { createFreshRows } from './inbound/fresh-rows.js'
 import { GroupCommitIngress } from './inbound/ingress.js'
 import { createJobs } from './jobs/jobs.js'
+import { ownProcess } from './jobs/process-mark.js'
 import { createOutbound } from './outbound/outbound.js'
 import { loadTemplates } from './outbound/templates.js'
 import { createEgress } from './plugins/egress.js'
@@ -112,7 +114,12 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     const jobs = container.register(
       names.jobs,
       () =>
-        createJobs({ store, node: { id: node, host: hostname(), roles: config.roles, release: options.release }, log }),
+        createJobs({
+          store,
+          node: { id: node, host: hostname(), roles: config.roles, release: options.release, process: ownProcess() },
+          log,
+          onDead: (nodes) => lapseClaims(db, nodes),
+        }),
       (service) => service.stop(),
     )
 

@@ -4,6 +4,7 @@ import * as sla from './0002_sla.js'
 import * as offers from './0003_offers.js'
 import * as hours from './0004_hours.js'
 import * as rules from './0005_rules.js'
+import * as faults from './0007_faults.js'
 import * as scan from './0009_scan.js'
 import * as preferred from './0010_preferred.js'
 
@@ -14,6 +15,7 @@ export const migrations: Readonly<Record<string, Migration>> = Object.freeze({
   '0003_offers': { up: offers.up },
   '0004_hours': { up: hours.up },
   '0005_rules': { up: rules.up },
+  '0007_faults': { up: faults.up },
   '0009_scan': { up: scan.up },
   '0010_preferred': { up: preferred.up },
 })

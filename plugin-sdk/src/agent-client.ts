@@ -16,6 +16,7 @@
  */
 export { signIn, ticketFrom, type Credentials } from './agent-client-session.js'
 import { AgentClientError } from './agent-client-error.js'
+import { createPace } from './agent-client-pace.js'
 export { AgentClientError } from './agent-client-error.js'
 
 export type Cursor = { readonly epoch: string; readonly position: number }
@@ -107,6 +108,13 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
   let syncing = false
   let retry: ReturnType<typeof setTimeout> | undefined
 
+  /** A backlog (hours away, then a cut) goes out at the speed the server allows; all at once it would be refused for ever. */
+  const pace = createPace((id) => {
+    const one = waiting.get(id)
+    if (one === undefined || !live || socket?.readyState !== 1) return false
+    socket.send(one.frame)
+    return true
+  })
   const state = (now: ClientState) => options.onState?.(now)
   const put = (frame: Readonly<Record<string, unknown>>, to = socket) => {
     if (to?.readyState === 1) to.send(JSON.stringify(frame))
@@ -132,6 +140,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     clearInterval(timer)
     clearInterval(beat)
     clearTimeout(retry)
+    pace.stop()
     for (const one of waiting.values()) one.reject(new AgentClientError(code, reason))
     waiting.clear()
     state('stopped')
@@ -220,14 +229,19 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
   }
 
   function welcome(frame: Record<string, unknown>): void {
-    const d = frame['d'] as { epoch: string; position: number; mode: string; hbMs: number }
+    const d = frame['d'] as {
+      epoch: string
+      position: number
+      hbMs: number
+      limits?: { rate: number; inflight: number }
+    }
     beatMs = d.hbMs
     failures = 0
     live = true
     syncing = false
     cursor = { epoch: d.epoch, position: d.position }
     state('live')
-    for (const one of waiting.values()) socket?.send(one.frame)
+    pace.begin([...waiting.keys()], d.limits)
   }
 
   function receive(frame: Record<string, unknown>): void {
@@ -288,14 +302,16 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
   function settle(frame: Record<string, unknown>): void {
     const re = frame['re']
     const one = typeof re === 'string' ? waiting.get(re) : undefined
-    if (typeof re !== 'string' || one === undefined) return
+    if (typeof re !== 'string') return
+    pace.answered(re)
+    if (one === undefined) return
     if (frame['t'] === 'result') {
       waiting.delete(re)
       return one.resolve(frame['data'])
     }
     const { code, message, retryAfterMs } = frame as { code: string; message: string; retryAfterMs?: number }
     if (typeof retryAfterMs === 'number') {
-      setTimeout(() => waiting.has(re) && live && socket?.send(one.frame), retryAfterMs)
+      setTimeout(() => waiting.has(re) && pace.again(re), retryAfterMs)
       return
     }
     waiting.delete(re)
@@ -315,7 +331,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
       })
       return new Promise((resolve, reject) => {
         waiting.set(id, { frame, resolve, reject })
-        if (live && socket?.readyState === 1) socket.send(frame)
+        if (live) pace.add(id)
       })
     },
     tell: (type, data = {}) => live && put({ t: type, d: data }),

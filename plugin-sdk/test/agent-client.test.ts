@@ -170,6 +170,32 @@ for (const code of [4400, 4403, 4499]) {
   })
 }
 
+test('a backlog goes out no faster than the server takes it, in order, each command once', async (t) => {
+  const server = await serve(t)
+  const inflight = 8
+  server.welcome = () => ({
+    t: 'welcome',
+    d: { epoch: 'e', position: 0, mode: 'fresh', hbMs: 15_000, limits: { rate: 1000, inflight } },
+  })
+  const { client } = connect(t, server)
+  const numbers = Array.from({ length: 200 }, (_, n) => n)
+  const all = Promise.all(numbers.map((n) => client.send('note.add', { n })))
+  let most = 0
+  let answered = 0
+  const answering = setInterval(() => {
+    const connection = server.connections[0]
+    const commands = connection?.frames.filter((frame) => frame.t === 'note.add') ?? []
+    most = Math.max(most, commands.length - answered)
+    for (; answered < commands.length; answered++)
+      connection?.send({ t: 'result', re: commands[answered].id, data: {} })
+  }, 5)
+  t.teardown(() => clearInterval(answering))
+  await all
+  t.ok(most <= inflight, `${most} under way at a time`)
+  const sent = server.connections[0]?.frames.filter((frame) => frame.t === 'note.add').map((frame) => frame.d.n)
+  t.same(sent, numbers)
+})
+
 test('on reconnect the new connection resumes before the old one is closed', async (t) => {
   const server = await serve(t)
   const { events } = connect(t, server)

@@ -27,7 +27,8 @@ export function errorsPage(): string {
 export function failPointsPage(): string {
   const intro =
     'Named places between two side effects, for the fault suite (`npm run test:faults`). `THROUGHLINE_FAIL_POINTS` holds ' +
-    '`name=crash`, `name=throw` or `name=pause:ms`, several separated by commas; `@n` means the n-th time a place is reached. ' +
+    '`name=crash`, `name=throw` or `name=pause:ms`, several separated by commas; `@n` means the n-th time a place is reached, ' +
+    'counted from SIGUSR2 on. ' +
     'An engine whose `NODE_ENV` is not `test` refuses to start with the variable set; without it the places cost nothing.'
   const rows = Object.entries(failPoints).map(([name, meaning]) => `| \`${name}\` | ${cell(meaning)} |`)
   return `${generated}\n\n# Fail-points\n\n${intro}\n\n| name | where the node stands |\n|---|---|\n${rows.join('\n')}\n`

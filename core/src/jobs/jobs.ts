@@ -11,6 +11,7 @@ import { createLeases } from './leases.js'
 import { createNodeRegistry } from './node-registry.js'
 import { createNodeStore, type NodeIdentity } from './node-store.js'
 import { codeOf, createPeriodic } from './periodic.js'
+import { hasEnded } from './process-mark.js'
 import { createRunner, type SupervisedRunner } from './runner.js'
 
 export type { NodeIdentity } from './node-store.js'
@@ -21,6 +22,8 @@ export interface JobsDeps {
   readonly log: Logger
   readonly concurrency?: number
   readonly pollMs?: number
+  /** Nodes of this machine that ended without a word, their leases and jobs already handed back: the rest they held. */
+  readonly onDead?: (nodes: readonly string[]) => Promise<void>
 }
 
 export interface JobSystem extends Jobs {
@@ -40,9 +43,19 @@ export function createJobs(deps: JobsDeps): JobSystem {
   const { log } = deps
   const concurrency = deps.concurrency ?? 4
   const works = deps.node.roles.includes('worker')
-  const leases = createLeases({ store: createLeaseStore(db), node: deps.node.id })
+  const leaseStore = createLeaseStore(db)
+  const leases = createLeases({ store: leaseStore, node: deps.node.id })
   const periodic = createPeriodic({ leases, log })
-  const nodes = createNodeRegistry({ store: createNodeStore(db), node: deps.node, log })
+  const nodes = createNodeRegistry({
+    store: createNodeStore(db),
+    node: deps.node,
+    log,
+    ended: hasEnded,
+    async onDead(dead) {
+      await leaseStore.releaseAllOf(dead)
+      await deps.onDead?.(dead)
+    },
+  })
   const stopping = new AbortController()
   const tasks: TaskList = {}
   const waiting: (() => void)[] = []

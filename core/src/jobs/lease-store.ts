@@ -12,6 +12,8 @@ export interface LeaseStore {
   }): Promise<boolean>
   renew(name: string, token: string, ttlMs: number): Promise<boolean>
   release(name: string, token: string): Promise<void>
+  /** Nodes that are dead for sure lead nothing any more. */
+  releaseAllOf(nodes: readonly string[]): Promise<void>
 }
 
 export function createLeaseStore(db: Kysely<Tables>): LeaseStore {
@@ -39,6 +41,11 @@ export function createLeaseStore(db: Kysely<Tables>): LeaseStore {
       await sql`
         update lease set until = clock_timestamp(), token = null, node_id = null
         where name = ${name} and token = ${token}`.execute(db)
+    },
+    async releaseAllOf(nodes) {
+      await sql`
+        update lease set until = clock_timestamp(), token = null, node_id = null
+        where node_id = any(${[...nodes]}::uuid[])`.execute(db)
     },
   } satisfies LeaseStore)
 }

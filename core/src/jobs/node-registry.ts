@@ -10,6 +10,10 @@ export interface NodeRegistryDeps {
   readonly store: NodeStore
   readonly node: NodeIdentity
   readonly log: Logger
+  /** Has the process with this mark ended? */
+  readonly ended: (process: string) => boolean
+  /** These nodes are dead for sure: what they held is free. */
+  readonly onDead: (nodes: readonly string[]) => Promise<void>
 }
 
 export interface NodeRegistry {
@@ -20,7 +24,7 @@ export interface NodeRegistry {
 }
 
 /** Heartbeat of this node, and the reaper of the others. */
-export function createNodeRegistry({ store, node, log }: NodeRegistryDeps): NodeRegistry {
+export function createNodeRegistry({ store, node, log, ended, onDead }: NodeRegistryDeps): NodeRegistry {
   let pool: string | null = null
   let timer: NodeJS.Timeout | undefined
   let stopped = false
@@ -31,10 +35,18 @@ export function createNodeRegistry({ store, node, log }: NodeRegistryDeps): Node
       await store.beat(node, pool)
       const dead = await store.reap(silentMs)
       if (dead !== null && dead.length > 0) log.warn({ nodes: dead }, 'nodes went silent; their jobs were handed back')
+      await bury()
     } catch (error) {
       log.warn({ code: codeOf(error) }, 'the heartbeat of this node failed')
     }
     if (!stopped) timer = setTimeout(next, beatMs)
+  }
+  // A killed process of this machine need not be waited for: its successor, or its neighbour, frees what it held at once.
+  const bury = async (): Promise<void> => {
+    const dead = await store.reapEnded(ended)
+    if (dead.length === 0) return
+    log.warn({ nodes: dead }, 'nodes of this machine have ended without a word; what they held is free again')
+    await onDead(dead)
   }
   const next = (): void => {
     turn = beat()
@@ -42,6 +54,7 @@ export function createNodeRegistry({ store, node, log }: NodeRegistryDeps): Node
   return Object.freeze({
     async start() {
       await store.beat(node, pool)
+      await bury()
       timer = setTimeout(next, beatMs)
     },
     setPool(poolId) {

@@ -12,6 +12,8 @@ export interface NodeIdentity {
   readonly host: string
   readonly roles: readonly string[]
   readonly release: string
+  /** See process-mark.ts; null where the system does not tell. */
+  readonly process: string | null
 }
 
 /** Rows of `node`: who is alive, and under which pool id graphile-worker locks its jobs. */
@@ -19,6 +21,8 @@ export interface NodeStore {
   /** Also revives a row that the reaper took for dead (a machine that slept). */
   beat(node: NodeIdentity, poolId: string | null): Promise<void>
   stopped(node: string): Promise<void>
+  /** Hands back the jobs of nodes whose process has ended, as `ended` can tell from its mark. Answers their ids. */
+  reapEnded(ended: (process: string) => boolean): Promise<readonly string[]>
   /** Hands back the jobs of nodes silent for `silentMs`. Answers their ids; null: another node is at it. */
   reap(silentMs: number): Promise<readonly string[] | null>
 }
@@ -27,14 +31,31 @@ export function createNodeStore(db: Kysely<Tables>): NodeStore {
   return Object.freeze({
     async beat(node, poolId) {
       await sql`
-        insert into node (id, pool_id, host, roles, release)
-        values (${node.id}, ${poolId}, ${node.host}, ${[...node.roles]}::text[], ${node.release})
+        insert into node (id, pool_id, host, roles, release, process)
+        values (${node.id}, ${poolId}, ${node.host}, ${[...node.roles]}::text[], ${node.release}, ${node.process})
         on conflict (id) do update set pool_id = excluded.pool_id, heartbeat_at = clock_timestamp(), stopped_at = null`.execute(
         db,
       )
     },
     async stopped(node) {
       await sql`update node set stopped_at = clock_timestamp(), pool_id = null where id = ${node}`.execute(db)
+    },
+    async reapEnded(ended) {
+      const { rows } = await sql<{ id: string; process: string }>`
+        select id, process from node where stopped_at is null and process is not null`.execute(db)
+      const dead = rows.filter(({ process }) => ended(process)).map(({ id }) => id)
+      if (dead.length === 0) return []
+      return db.transaction().execute(async (trx) => {
+        const pools = await sql<{ id: string; pool_id: string | null }>`
+          with dead as (select id, pool_id from node where id = any(${dead}::uuid[]) and stopped_at is null for update)
+          update node set stopped_at = clock_timestamp(), pool_id = null from dead where node.id = dead.id
+          returning node.id, dead.pool_id`.execute(trx)
+        await unlockPools(
+          trx,
+          pools.rows.flatMap(({ pool_id }) => pool_id ?? []),
+        )
+        return pools.rows.map(({ id }) => id)
+      })
     },
     async reap(silentMs) {
       return db.transaction().execute(async (trx) => {

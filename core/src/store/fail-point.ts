@@ -34,7 +34,7 @@ interface Plan {
 }
 
 /**
- * Reads `name=action[:ms][@n]`, several separated by commas. Only a process with NODE_ENV=test looks at the variable: in any
+ * Reads `name=action[:ms][@n]`, several separated by commas; SIGUSR2 makes it begin to count. Only a process with NODE_ENV=test looks at the variable: in any
  * other it is refused, so that no production node can carry it by accident. Throws TL_CONFIG_INVALID.
  */
 export function readFailPoints(env: Readonly<Record<string, string | undefined>>): ReadonlyMap<FailPoint, Plan> | null {
@@ -63,9 +63,12 @@ function planOf(text: string): readonly [FailPoint, Plan] {
 }
 
 function armed(plans: ReadonlyMap<FailPoint, Plan>): (name: FailPoint) => Promise<void> {
+  let counting = false
+  // The node is to come up first: places are counted from the signal on.
+  process.once('SIGUSR2', () => (counting = true))
   return async (name) => {
     const plan = plans.get(name)
-    if (plan === undefined || ++plan.reached !== plan.at) return
+    if (!counting || plan === undefined || ++plan.reached !== plan.at) return
     process.stderr.write(`fail-point ${name}: ${plan.action}\n`)
     if (plan.action === 'crash') {
       process.kill(process.pid, 'SIGKILL')

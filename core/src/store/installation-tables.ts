@@ -19,6 +19,8 @@ export interface NodeTable {
   started_at: Generated<Date>
   heartbeat_at: Generated<Date>
   stopped_at: Date | null
+  /** See jobs/process-mark.ts. */
+  process: Generated<string | null>
 }
 
 export interface LeaseTable {

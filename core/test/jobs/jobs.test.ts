@@ -11,7 +11,12 @@ import { withDatabase } from '../support/database.js'
 const log = silentLog as any
 
 function system(store: Store, roles = ['web', 'worker']): JobSystem {
-  return createJobs({ store, node: { id: randomUUID(), host: 'test', roles, release: '0' }, log, pollMs: 100 })
+  return createJobs({
+    store,
+    node: { id: randomUUID(), host: 'test', roles, release: '0', process: null },
+    log,
+    pollMs: 100,
+  })
 }
 
 /** Waits for a condition; the test's own time limit is the only clock. */
@@ -155,7 +160,7 @@ test('a pool that cannot record a finished job is replaced, and the job runs aga
   const watching = { ...log, warn: (_fields: object, message: string) => void warnings.push(message) }
   const jobs = createJobs({
     store,
-    node: { id: randomUUID(), host: 'test', roles: ['worker'], release: '0' },
+    node: { id: randomUUID(), host: 'test', roles: ['worker'], release: '0', process: null },
     log: watching,
     pollMs: 100,
   })
@@ -171,7 +176,7 @@ test('a pool that cannot record a finished job is replaced, and the job runs aga
 
 test('the jobs of a silent node are handed to the others, and a node that wakes up is alive again', async (t) => {
   const store = await withDatabase(t)
-  const dead = { id: randomUUID(), host: 'dead', roles: ['worker'], release: '0' }
+  const dead = { id: randomUUID(), host: 'dead', roles: ['worker'], release: '0', process: null }
   const nodes = createNodeStore(store.db)
   await nodes.beat(dead, 'pool-dead')
   const jobs = system(store)

@@ -51,6 +51,7 @@ test('a holder that cannot reach the database lets go when its time is over', as
     acquire: () => Promise.resolve(true),
     renew: () => new Promise(() => undefined),
     release: () => Promise.reject(new Error('offline')),
+    releaseAllOf: () => Promise.resolve(),
   }
   const hanging = { ...offline, renew: () => Promise.reject(new Error('offline')) }
   await createLeases({ store: hanging, node: randomUUID() }).whileHeld(

@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto'
+import { createAgentClient, ticketFrom, type AgentClient } from '@throughline/plugin-sdk/agent-client'
+import { WebSocket } from 'ws'
+import type { Scope } from '../bench/scope.js'
+import { pause } from '../src/support/eventually.js'
+
+/** An agent at a desk, on the reference client: accepts what is offered, answers some of what comes, and keeps a ledger. */
+export interface Desk {
+  /** Texts of inbound messages in the order the socket brought them. */
+  readonly seen: readonly string[]
+  /** Positions in the order they came. */
+  readonly positions: readonly number[]
+  /** Texts of answers whose command was answered with success. */
+  readonly answered: ReadonlySet<string>
+  readonly states: readonly string[]
+  readonly resyncs: () => number
+  /** Commands that are not answered yet. */
+  readonly open: () => number
+  /** Commands refused for good, with their code. */
+  readonly refused: readonly string[]
+  readonly client: AgentClient
+}
+
+export interface DeskOptions {
+  readonly url: string
+  readonly token: string
+  /** Answers one in so many messages; 0: none. */
+  readonly answerEvery: number
+}
+
+/** Codes after which a person presses the button again. */
+const AGAIN = /^TL_(INTERNAL|STORE|NODE|SOCKET_RATE)/
+
+export async function openDesk(scope: Scope, { url, token, answerEvery }: DeskOptions): Promise<Desk> {
+  const seen: string[] = []
+  const positions: number[] = []
+  const answered = new Set<string>()
+  const states: string[] = []
+  const refused: string[] = []
+  let resyncs = 0
+  let open = 0
+  let closed = false
+
+  const command = async (type: string, data: object, done?: () => void): Promise<void> => {
+    const id = randomUUID()
+    open++
+    try {
+      for (;;) {
+        try {
+          await client.send(type, data, { id })
+          return done?.()
+        } catch (error) {
+          const { code } = error as { code: string }
+          if (closed || !AGAIN.test(code)) {
+            if (type === 'message.send') refused.push(`${type}: ${code}`)
+            return
+          }
+          await pause(300)
+        }
+      }
+    } finally {
+      open--
+    }
+  }
+  const client = createAgentClient({
+    url: `${url.replace(/^http/, 'ws')}/v1/agent/ws`,
+    ticket: () => ticketFrom(url, token),
+    WebSocket: WebSocket,
+    onState: (state) => states.push(state),
+    onResync: () => resyncs++,
+    onEvent: (event) => {
+      if (event.position !== undefined) positions.push(event.position)
+      if (event.t === 'offer.created') void command('offer.accept', { offerId: event.d['offerId'] })
+      if (event.t !== 'message.inbound') return
+      const text = String(event.d['text'])
+      seen.push(text)
+      if (answerEvery === 0 || seen.length % answerEvery !== 0) return
+      const body = `re ${text}`
+      void command('message.send', { conversation: event.d['conversation'], body }, () => answered.add(body))
+    },
+  })
+  scope.teardown(() => {
+    closed = true
+    client.close()
+  })
+  await command('presence.set', { state: 'online' })
+  return { seen, positions, answered, states, refused, resyncs: () => resyncs, open: () => open, client }
+}

@@ -1,0 +1,53 @@
+import { createScope } from '../bench/scope.js'
+import { databaseFaults } from './database-faults.js'
+import { startServer } from './database.js'
+import type { Budget, Fault } from './fault.js'
+import { nodeFaults } from './nodes.js'
+import { passed, table, type Row } from './report.js'
+
+/**
+ * `npm run test:faults [F1 F7 …] [--short] [--seconds n]`: brings faults about under load and compares ledgers at the
+ * network, at an agent's socket and in the database. docs/reliability.md says how to read the table, and is written by it.
+ */
+const faults: readonly Fault[] = [...nodeFaults, ...databaseFaults]
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: readonly string[]): Promise<number> {
+  const short = args.includes('--short')
+  const at = args.indexOf('--seconds')
+  const seconds = at < 0 ? (short ? 8 : 30) : Number(args[at + 1])
+  const named = args
+    .filter((arg, i) => !arg.startsWith('--') && (at < 0 || i !== at + 1))
+    .map((arg) => arg.toUpperCase())
+  const unknown = named.filter((name) => !faults.some(({ id }) => id === name))
+  if (unknown.length > 0 || !(seconds > 0)) {
+    console.error(`test:faults: there is no ${unknown.join(', ')}; there are ${faults.map(({ id }) => id).join(', ')}`)
+    return 64
+  }
+  const budget: Budget = { seconds, short }
+  const chosen = faults.filter((fault) => (named.length > 0 ? named.includes(fault.id) : !short || fault.short))
+  const scope = createScope()
+  const rows: Row[] = []
+  try {
+    const server = await startServer(scope)
+    for (const fault of chosen) {
+      const began = performance.now()
+      const row: Row = {
+        fault,
+        outcome: await fault.run(server, budget).catch((error: unknown) => ({ error: String(error) })),
+      }
+      rows.push(row)
+      const took = ((performance.now() - began) / 1000).toFixed(0)
+      console.log(`${passed(row) ? 'ok  ' : 'FAIL'} ${fault.id} ${fault.what} (${took} s)`)
+      if ('error' in row.outcome) console.log(`     ${row.outcome.error}`)
+      else for (const line of [...row.outcome.broken, ...row.outcome.verdict.findings]) console.log(`     ${line}`)
+    }
+  } finally {
+    await scope.end()
+  }
+  console.log(`\n${table(rows)}\n`)
+  const good = rows.filter(passed).length
+  console.log(`${good} passed, ${rows.length - good} failed`)
+  return good === rows.length ? 0 : 1
+}

@@ -1,0 +1,101 @@
+import { pause } from '../src/support/eventually.js'
+import { signStandard } from '../src/support/signatures.js'
+
+export const SECRET = 'the-secret-of-the-api-channel'
+const ANSWER_MS = 10_000
+const RETRY_MS = 100
+
+/** A network that sends numbered messages and gives up on none. */
+export interface Traffic {
+  /** Ids in the order of their first acknowledgement, by lane. */
+  readonly acknowledged: ReadonlyMap<string, readonly string[]>
+  /** Everything that was ever sent, acknowledged or not. */
+  readonly sent: ReadonlySet<string>
+  /** Requests that were sent again because no 2xx came. */
+  readonly retried: () => number
+  /** 4xx answers: there must be none. */
+  readonly refused: readonly string[]
+  /** One message more, on a lane of its own; resolves when it is acknowledged. */
+  one(lane: string): Promise<string>
+  /** Resolves when the last message of every lane is acknowledged. */
+  stop(): Promise<void>
+}
+
+export interface TrafficOptions {
+  readonly url: string
+  readonly channel?: string
+  readonly lanes: number
+  /** Pause of a lane between two messages. */
+  readonly paceMs: number
+}
+
+export function startTraffic({ url, channel = 'api', lanes, paceMs }: TrafficOptions): Traffic {
+  const acknowledged = new Map<string, string[]>()
+  const sent = new Set<string>()
+  const refused: string[] = []
+  const numbers = new Map<string, number>()
+  let retried = 0
+  let over = false
+
+  const deliver = async (lane: string, id: string): Promise<void> => {
+    const event = { id, type: 'message', thread: { id: lane }, sender: { id: `user-${lane}` }, text: id }
+    const body = JSON.stringify({ events: [event] })
+    sent.add(id)
+    for (;;) {
+      const status = await post(`${url}/channels/${channel}/webhook`, body)
+      if (status >= 200 && status < 300) break
+      if (status >= 400 && status < 500) refused.push(`${id}: ${status}`)
+      retried++
+      await pause(RETRY_MS)
+    }
+    const ids = acknowledged.get(lane) ?? []
+    acknowledged.set(lane, ids)
+    if (!ids.includes(id)) ids.push(id)
+  }
+  const next = (lane: string): string => {
+    const n = (numbers.get(lane) ?? 0) + 1
+    numbers.set(lane, n)
+    return `${lane}-${n}`
+  }
+  const run = async (lane: string): Promise<void> => {
+    for (let n = 1; !over; n++) {
+      const id = next(lane)
+      await deliver(lane, id)
+      // One in ten comes twice, as networks do when our answer was slow.
+      if (n % 10 === 0) await deliver(lane, id)
+      await pause(paceMs)
+    }
+  }
+  const running = Array.from({ length: lanes }, (_, i) => run(`${channel}-room${i}`))
+  return {
+    acknowledged,
+    sent,
+    refused,
+    retried: () => retried,
+    async one(lane) {
+      const id = next(lane)
+      await deliver(lane, id)
+      return id
+    },
+    async stop() {
+      over = true
+      await Promise.all(running)
+    },
+  }
+}
+
+/** 0: no answer, whatever the reason. */
+async function post(url: string, body: string): Promise<number> {
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...signStandard(body, SECRET) },
+      body,
+      signal: AbortSignal.timeout(ANSWER_MS),
+    })
+    await response.arrayBuffer()
+    return response.status
+  } catch {
+    return 0
+  }
+}
