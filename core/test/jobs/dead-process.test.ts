@@ -60,7 +60,7 @@ test(
     const jobs = createJobs({
       store,
       node: { id: randomUUID(), host: 'test', roles: ['worker'], release: '0', process: ownProcess() },
-      log: silentLog as any,
+      log: silentLog,
       onDead: (ids) => lapseClaims(store.db, ids),
     })
     t.teardown(() => jobs.stop())
