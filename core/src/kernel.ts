@@ -13,9 +13,11 @@ import { createConversations } from './conversations/conversation-service.js'
 import { createThreadReader } from './conversations/thread-reader.js'
 import { composeDrain } from './kernel-drain.js'
 import { createContainer, token } from './di.js'
+import { BusWire } from './events/bus-wire.js'
 import { LogReader } from './events/reader.js'
 import { readWatched } from './events/outbox-store.js'
 import { Sequencer } from './events/sequencer.js'
+import type { Heard } from './events/wire.js'
 import { createHttp, type HttpServer } from './http/server.js'
 import { createIds } from './ids.js'
 import { createIdentity } from './identity/identity-service.js'
@@ -99,15 +101,19 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
   const base = { db, log, clock, ids } as const
 
   try {
+    // With a bus of its own an installation leaves PostgreSQL's LISTEN/NOTIFY alone.
+    const quiet = config.plugins.some((one) => one.id === 'bus')
+    let bus: BusWire | undefined
+    const overBus = (heard: Heard) => (bus = new BusWire({ node, log, host: () => container.get(names.host) }, heard))
     const reader = container.register(
       names.reader,
-      () => new LogReader({ db, url: store.url, log, node }),
+      () => new LogReader({ db, url: store.url, log, node, wire: quiet ? overBus : undefined }),
       (service) => service.stop(),
     )
     await reader.start()
     const sequencer = container.register(
       names.sequencer,
-      () => new Sequencer({ db, log, moved: () => reader.look() }),
+      () => new Sequencer({ db, log, quiet, moved: () => reader.moved() }),
       (service) => service.stop(),
     )
     sequencer.start()
@@ -366,6 +372,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
 
     await accounts.syncFromConfig(config.agents)
     await jobs.start()
+    bus?.follow()
     await host.start()
     container.register(
       names.rules,

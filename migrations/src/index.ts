@@ -5,6 +5,7 @@ import * as offers from './0003_offers.js'
 import * as hours from './0004_hours.js'
 import * as rules from './0005_rules.js'
 import * as faults from './0007_faults.js'
+import * as quiet from './0008_quiet.js'
 import * as scan from './0009_scan.js'
 import * as preferred from './0010_preferred.js'
 
@@ -16,6 +17,7 @@ export const migrations: Readonly<Record<string, Migration>> = Object.freeze({
   '0004_hours': { up: hours.up },
   '0005_rules': { up: rules.up },
   '0007_faults': { up: faults.up },
+  '0008_quiet': { up: quiet.up },
   '0009_scan': { up: scan.up },
   '0010_preferred': { up: preferred.up },
 })

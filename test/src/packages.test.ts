@@ -85,8 +85,8 @@ test('every package says what it is, under which licence, and is a module', asyn
 test('every plugin has a page for its user, and a note of what the conformance kit found', async (t) => {
   for (const folder of plugins) {
     t.ok(existsSync(join(repository, folder, 'README.md')), `${folder}/README.md`)
-    // The kit knows channels and identity plugins.
-    if (!/\/(channel|identity)-/.test(folder)) continue
+    // The kit knows channels, identity plugins and buses.
+    if (!/\/(channel|identity|bus)-/.test(folder)) continue
     const note = join(repository, folder, 'quality.yaml')
     if (!existsSync(note)) t.fail(`${folder}/quality.yaml is missing: run its tests with THROUGHLINE_WRITE_QUALITY=1`)
     else t.match(readFileSync(note, 'utf8'), /^failed: none$/m, `${folder}/quality.yaml`)

@@ -2,8 +2,9 @@ import type { Kysely } from 'kysely'
 import type { Logger } from '@throughline/plugin-sdk'
 import type { Tables } from '../store/tables.js'
 import type { EventReader, StoredEvent } from './contract.js'
-import { Listener } from './listener.js'
-import { notify, readHead, readLog, readTail } from './outbox-store.js'
+import { createNotifyWire } from './notify-wire.js'
+import { readHead, readLog, readTail } from './outbox-store.js'
+import { HINT_BYTES, type Heard, type Wire } from './wire.js'
 
 export interface ReaderDeps {
   readonly db: Kysely<Tables>
@@ -11,18 +12,18 @@ export interface ReaderDeps {
   readonly log: Logger
   /** Name of this node in ephemeral messages: a node hears its own at once and drops the echo. */
   readonly node: string
+  /** How nodes wake each other; LISTEN/NOTIFY when absent. */
+  readonly wire?: ((heard: Heard) => Wire) | undefined
 }
 
 const BATCH = 1000
 const RING = 10_000
 const POLL_MS = 250
-const EVENTS = 'throughline_events'
-const EPHEMERAL = 'throughline_ephemeral'
 
 /** Reads the log once for the whole node, in order and without a gap, and fans it out in memory. */
 export class LogReader implements EventReader {
   readonly #deps: ReaderDeps
-  readonly #listener: Listener
+  readonly #wire: Wire
   readonly #subscribers = new Set<(batch: readonly StoredEvent[]) => void>()
   readonly #topics = new Map<string, Set<(data: Readonly<Record<string, unknown>>) => void>>()
   /** The last events, consecutive; most resumes are served from here. */
@@ -36,15 +37,11 @@ export class LogReader implements EventReader {
 
   constructor(deps: ReaderDeps) {
     this.#deps = deps
-    this.#listener = new Listener({
-      url: deps.url,
-      log: deps.log,
-      channels: [EVENTS, EPHEMERAL],
-      heard: (channel, payload) => {
-        if (channel === EVENTS) this.#hint(payload === null ? Infinity : Number(payload))
-        else if (payload !== null) this.#heardEphemeral(payload)
-      },
-    })
+    const heard: Heard = {
+      events: (position) => this.#hint(position),
+      ephemeral: (payload) => this.#heardEphemeral(payload),
+    }
+    this.#wire = deps.wire?.(heard) ?? createNotifyWire(deps, heard)
   }
 
   get epoch(): string {
@@ -52,7 +49,7 @@ export class LogReader implements EventReader {
   }
 
   get listening(): boolean {
-    return this.#listener.connected
+    return this.#wire.connected
   }
 
   head(): number {
@@ -63,20 +60,26 @@ export class LogReader implements EventReader {
     const head = await readHead(this.#deps.db)
     this.#epoch = head.epoch
     this.#position = head.position
-    await this.#listener.start()
+    await this.#wire.start()
     this.#timer = setInterval(() => this.look(), POLL_MS)
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
     if (this.#timer) clearInterval(this.#timer)
-    await this.#listener.stop()
+    await this.#wire.stop()
     await this.#reading
   }
 
   /** There may be something new: look. Coalesced. */
   look(): void {
     this.#hint(Infinity)
+  }
+
+  /** This node gave events their positions: look, and tell the others where the database does not. */
+  moved(): void {
+    this.look()
+    this.#wire.moved()
   }
 
   subscribe(receive: (batch: readonly StoredEvent[]) => void): () => void {
@@ -98,11 +101,9 @@ export class LogReader implements EventReader {
 
   publish(topic: string, data: Readonly<Record<string, unknown>>): void {
     const payload = JSON.stringify({ n: this.#deps.node, t: topic, d: data })
-    if (Buffer.byteLength(payload) > 1024) return
+    if (Buffer.byteLength(payload) > HINT_BYTES) return
     this.#deliver(topic, data)
-    notify(this.#deps.db, EPHEMERAL, payload).catch((error: unknown) =>
-      this.#deps.log.debug({ err: error, topic }, 'an ephemeral hint was not published'),
-    )
+    this.#wire.publish(payload)
   }
 
   onEphemeral(topic: string, receive: (data: Readonly<Record<string, unknown>>) => void): () => void {

@@ -10,6 +10,8 @@ export interface SequencerDeps {
   readonly log: Logger
   /** Called after rows got positions on this node, so that its reader need not wait for the notification. */
   readonly moved: () => void
+  /** A bus wakes the other nodes, so the database need not. */
+  readonly quiet?: boolean
 }
 
 const BATCH = 1000
@@ -66,7 +68,7 @@ export class Sequencer implements EventWriter {
         let moved: number
         do {
           await failPoint?.('sequencer.before-move')
-          moved = await sequenceOutbox(this.#deps.db, BATCH)
+          moved = await sequenceOutbox(this.#deps.db, BATCH, this.#deps.quiet)
           if (moved > 0) await failPoint?.('sequencer.moved')
           if (moved > 0) this.#deps.moved()
         } while (moved === BATCH)

@@ -1,5 +1,6 @@
 import type {
   Analytics,
+  Bus,
   Capabilities,
   Channel,
   ChannelDef,
@@ -107,6 +108,8 @@ export interface PluginHost {
   routing(): readonly Instance<Routing>[]
   analytics(): readonly Instance<Analytics>[]
   surfaces(): readonly (Instance<Surface> & { readonly mount: string })[]
+  /** What wakes other nodes; null: none is configured, PostgreSQL does it. */
+  bus(): Instance<Bus> | null
   /** Definitions by name, for rule operators and facts. */
   definitions(): readonly PluginDef[]
   /** One an instance, for facts of rule files; of several instances of a plugin the first, or the one with `facts: true`. */

@@ -1,5 +1,6 @@
 import type {
   Analytics,
+  Bus,
   Channel,
   ChannelDef,
   Identity,
@@ -85,7 +86,9 @@ export function createPluginHost(deps: HostDeps): SupervisedHost {
     const supervisor = supervise<Surface>(it, 'surface', it.mount)
     return { supervisor, instance: surfaceInstance(supervisor, it.mount) }
   })
-  const others = config.plugins.map((it) => supervise<object>(it, null, ''))
+  const busConfig = config.plugins.find((it) => it.id === 'bus')
+  const bus = busConfig === undefined ? null : supervise<Bus>(busConfig, 'bus', '')
+  const others = config.plugins.flatMap((it) => (it === busConfig ? [] : [supervise<object>(it, null, '')]))
   const channelById = new Map(channels.map((it) => [it.instance.id, it.instance]))
   const all: readonly Supervisor<object>[] = [
     ...channels.map((it) => it.supervisor),
@@ -93,6 +96,7 @@ export function createPluginHost(deps: HostDeps): SupervisedHost {
     ...routing,
     ...analytics,
     ...surfaces.map((it) => it.supervisor),
+    ...(bus === null ? [] : [bus]),
     ...others,
   ]
 
@@ -136,6 +140,7 @@ export function createPluginHost(deps: HostDeps): SupervisedHost {
     routing: () => routing,
     analytics: () => analytics,
     surfaces: () => surfaces.map((it) => it.instance),
+    bus: () => bus,
     definitions: () => {
       const unique = new Map<string, PluginDef>()
       for (const { def } of all) if (def && !unique.has(def.name)) unique.set(def.name, def)
