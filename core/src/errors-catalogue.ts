@@ -65,6 +65,10 @@ export const catalogue = {
   TL_NODE_OVERLOADED: { status: 503, fix: 'Try again after the time given.' },
   TL_OFFER_ALREADY_TAKEN: { status: 409, fix: 'Nothing to do: another agent has it.' },
   TL_OFFER_EXPIRED: { status: 409, fix: 'Wait for the next offer.' },
+  TL_PLUGIN_BLOCKED: {
+    status: 503,
+    fix: 'Mend the plugin instance that held the event loop, then run `throughline plugin release <id>`.',
+  },
   TL_PLUGIN_INCOMPATIBLE: {
     status: 500,
     fix: 'Install a version of the plugin made for this SDK; the message has the command.',

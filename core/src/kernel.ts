@@ -38,6 +38,7 @@ import { createFileRows } from './plugins/file-store.js'
 import { createPluginHost, type SupervisedHost } from './plugins/host.js'
 import { createHttp as createHttpClient } from './plugins/http-client.js'
 import { createPluginMetrics } from './plugins/plugin-metrics.js'
+import type { Watchdog } from './plugins/watchdog.js'
 import { ping, readInstallation } from './store/installation-store.js'
 import type { Store } from './store/store.js'
 import { QueueNews } from './routing/queue-news.js'
@@ -51,6 +52,7 @@ export interface KernelOptions {
   readonly log: Logger
   readonly release: string
   readonly clock?: Clock
+  readonly watchdog?: Pick<Watchdog, 'mark' | 'knows'>
 }
 
 /** One running node. */
@@ -195,6 +197,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
           rules,
           leases: jobs.leases,
           connects: works,
+          watchdog: options.watchdog,
         }),
       (service) => service.stop(),
     )

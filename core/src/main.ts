@@ -15,6 +15,9 @@ import { addJobs } from './jobs/job-store.js'
 import { startKernel } from './kernel.js'
 import { createLog } from './log.js'
 import { installCrashAttribution } from './plugins/crash.js'
+import { keepPluginsFromEnding } from './plugins/no-exit.js'
+import { liveStrikes, releaseInstance } from './plugins/quarantine-store.js'
+import { startWatchdog } from './plugins/watchdog.js'
 import { readInstallation } from './store/installation-store.js'
 import { createReplan } from './routing/replan.js'
 import { watchFiles } from './routing/rules/watch-files.js'
@@ -45,7 +48,9 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   const done = new Promise<number>((resolve) => (end = resolve))
   try {
     await migrate(store, log)
-    const kernel = await startKernel({ config, store, log, release })
+    const watchdog = startWatchdog({ databaseUrl: store.url, log })
+    const allowExit = keepPluginsFromEnding()
+    const kernel = await startKernel({ config, store, log, release, watchdog })
     const undo = installCrashAttribution(kernel.plugins, log, {
       exit: (code) => {
         log.flush()
@@ -71,6 +76,8 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
           await kernel.stop()
           await store.close()
           undo()
+          allowExit()
+          await watchdog.stop()
           log.info({}, 'stopped')
           log.flush()
         })()),
@@ -110,6 +117,7 @@ export async function openServices(options: EngineOptions): Promise<CommandServi
         stored: () => undefined,
       }),
       sla: createSlaReader(store.db),
+      quarantine: { list: () => liveStrikes(store.db), release: (instance) => releaseInstance(store.db, instance) },
       history: createDecisionHistory(store.db),
       decisions: (conversation) => decisionsOf(store.db, conversation),
       // The running nodes notice by themselves: their sweep looks at the queues every few seconds.

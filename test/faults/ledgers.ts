@@ -22,8 +22,8 @@ export interface Ledgers {
   readonly traffic: readonly Traffic[]
   readonly provider: Provider
   readonly desks: readonly Desk[]
-  /** Inbound events that must be parked, and nothing else: poison. */
-  readonly poison?: ReadonlySet<string>
+  /** A channel whose events are poison: what is parked there is no loss. */
+  readonly parkedOf?: string
 }
 
 /** Compares what networks were told, what the database holds, what agents saw, and what reached customers. */
@@ -38,8 +38,7 @@ export async function compare(all: Ledgers): Promise<Verdict> {
     return items.length
   }
   const lanes = all.traffic.flatMap(({ acknowledged }) => [...acknowledged.values()])
-  const poison = all.poison ?? new Set<string>()
-  const acknowledged = lanes.flat().filter((id) => !poison.has(id))
+  const acknowledged = lanes.flat()
   const sent = new Set(all.traffic.flatMap((one) => [...one.sent]))
 
   // The door and the timeline.
@@ -128,14 +127,12 @@ export async function compare(all: Ledgers): Promise<Verdict> {
 
   const parked = await query<{ id: string }>(
     all.databaseUrl,
-    `select external_id as id from inbox where state = 'parked'`,
+    `select external_id as id from inbox where state = 'parked' and channel is distinct from $1`,
+    [all.parkedOf ?? null],
   )
   lost += note(
     'parked',
-    minus(
-      parked.map(({ id }) => id),
-      [...poison],
-    ),
+    parked.map(({ id }) => id),
   )
   return {
     events: acknowledged.length + promised.length,

@@ -1,15 +1,19 @@
 import { createScope } from '../bench/scope.js'
+import { crashPoints } from './crash-points.js'
 import { databaseFaults } from './database-faults.js'
 import { startServer } from './database.js'
 import type { Budget, Fault } from './fault.js'
 import { nodeFaults } from './nodes.js'
+import { outsideFaults } from './outside-faults.js'
+import { writePage } from './page.js'
 import { passed, table, type Row } from './report.js'
 
 /**
- * `npm run test:faults [F1 F7 …] [--short] [--seconds n]`: brings faults about under load and compares ledgers at the
- * network, at an agent's socket and in the database. docs/reliability.md says how to read the table, and is written by it.
+ * `npm run test:faults [F1 F7 …] [--short] [--seconds n] [--write]`: brings faults about under load and compares ledgers at the
+ * network, at an agent's socket and in the database. docs/reliability.md says how to read the
+ * table; --write puts the rows of this run into it.
  */
-const faults: readonly Fault[] = [...nodeFaults, ...databaseFaults]
+const faults: readonly Fault[] = [...nodeFaults, ...databaseFaults, ...outsideFaults, crashPoints]
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -47,6 +51,7 @@ async function main(args: readonly string[]): Promise<number> {
     await scope.end()
   }
   console.log(`\n${table(rows)}\n`)
+  if (args.includes('--write')) await writePage(rows)
   const good = rows.filter(passed).length
   console.log(`${good} passed, ${rows.length - good} failed`)
   return good === rows.length ? 0 : 1

@@ -17,6 +17,8 @@ export interface Traffic {
   readonly refused: readonly string[]
   /** One message more, on a lane of its own; resolves when it is acknowledged. */
   one(lane: string): Promise<string>
+  /** Sends nothing any more, acknowledged or not. */
+  abandon(): void
   /** Resolves when the last message of every lane is acknowledged. */
   stop(): Promise<void>
 }
@@ -36,6 +38,7 @@ export function startTraffic({ url, channel = 'api', lanes, paceMs }: TrafficOpt
   const numbers = new Map<string, number>()
   let retried = 0
   let over = false
+  let abandoned = false
 
   const deliver = async (lane: string, id: string): Promise<void> => {
     const event = { id, type: 'message', thread: { id: lane }, sender: { id: `user-${lane}` }, text: id }
@@ -44,6 +47,7 @@ export function startTraffic({ url, channel = 'api', lanes, paceMs }: TrafficOpt
     for (;;) {
       const status = await post(`${url}/channels/${channel}/webhook`, body)
       if (status >= 200 && status < 300) break
+      if (abandoned) return
       if (status >= 400 && status < 500) refused.push(`${id}: ${status}`)
       retried++
       await pause(RETRY_MS)
@@ -76,6 +80,9 @@ export function startTraffic({ url, channel = 'api', lanes, paceMs }: TrafficOpt
       const id = next(lane)
       await deliver(lane, id)
       return id
+    },
+    abandon() {
+      over = abandoned = true
     },
     async stop() {
       over = true

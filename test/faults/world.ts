@@ -22,6 +22,9 @@ export interface World {
   /** Between everybody and the nodes. */
   readonly front: Proxy
   readonly url: string
+  readonly database: string
+  /** Bearer token of the agent. */
+  token(): Promise<string>
   readonly provider: Provider
   readonly traffic: Traffic
   readonly desk: Desk
@@ -46,7 +49,8 @@ export interface WorldOptions {
   /** Further channels of the configuration. */
   readonly channels?: Readonly<Record<string, object>>
   readonly env?: Readonly<Record<string, string>>
-  readonly poison?: ReadonlySet<string>
+  /** Events of this channel are poison: they may be parked, and are not compared. */
+  readonly parkedOf?: string
 }
 
 const SETTLE_MS = 120_000
@@ -129,6 +133,8 @@ async function build(scope: Scope, server: Server, options: WorldOptions): Promi
     line,
     front,
     url,
+    database,
+    token: () => Promise.resolve(token),
     provider,
     traffic,
     desk,
@@ -176,7 +182,7 @@ async function build(scope: Scope, server: Server, options: WorldOptions): Promi
         traffic: [traffic],
         provider,
         desks,
-        ...(options.poison === undefined ? {} : { poison: options.poison }),
+        ...(options.parkedOf === undefined ? {} : { parkedOf: options.parkedOf }),
       })
     },
   }

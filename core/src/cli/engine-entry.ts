@@ -1,6 +1,7 @@
 import type { AgentAccounts } from '../agents/contract.js'
 import type { InboxService } from '../inbound/contract.js'
 import type { ReplanService, Rules } from '../routing/contract.js'
+import type { Strike } from '../plugins/quarantine-store.js'
 import type { SlaService } from '../sla/contract.js'
 import type { DecisionHistory } from '../routing/rules/history-store.js'
 
@@ -21,6 +22,12 @@ export interface CommandServices {
   readonly inbox: InboxService
   /** What was promised, and what became of it. */
   readonly sla: Pick<SlaService, 'explain'>
+  /** Plugin instances that took a process down, and the way back. */
+  readonly quarantine: {
+    list(): Promise<readonly Strike[]>
+    /** Answers how many strikes were taken back. */
+    release(instance: string): Promise<number>
+  }
   /** Decisions as they were recorded. */
   readonly history: DecisionHistory
   /** Why a conversation went where it went, oldest first. */

@@ -52,7 +52,7 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
       load: async () => (await import('./commands/simulate.js')).simulate,
     },
     plugin: {
-      summary: 'Plugins: list, schema, doctor, simulate.',
+      summary: 'Plugins: list, schema, doctor, simulate, release.',
       load: async () => (await import('./commands/plugin.js')).plugin,
     },
     config: {

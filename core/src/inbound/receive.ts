@@ -46,11 +46,16 @@ export async function receiveWebhook(deps: ReceiveDeps, channelId: string, reque
   }
   await deps.ingress.accept(inbound)
   const { reply } = webhook
-  return (typeof reply === 'function' ? safely(() => reply(inbound.events)) : reply) ?? { status: 200 }
+  return (
+    (typeof reply === 'function' ? safely(() => inside(instance, 'reply', () => reply(inbound.events))) : reply) ?? {
+      status: 200,
+    }
+  )
 }
 
 function challenge(instance: ChannelInstance, request: RawRequest): Reply | undefined {
-  return safely(() => instance.live?.webhook?.challenge?.(request))
+  if (instance.live?.webhook?.challenge === undefined) return undefined
+  return safely(() => inside(instance, 'challenge', () => instance.live?.webhook?.challenge?.(request)))
 }
 
 function admit(channelId: string, verification: Verification): void {
@@ -73,7 +78,7 @@ export function parse(
   request: RawRequest,
 ): Pick<InboundRequest, 'events' | 'unreadable'> {
   try {
-    const events = instance.live?.webhook?.parse(request)
+    const events = inside(instance, 'parse', () => instance.live?.webhook?.parse(request))
     if (!Array.isArray(events)) throw new TypeError('parse did not return a list of events')
     return { events: events.map((event: InboundEvent, i) => (isEvent(event) ? event : odd(request, i))) }
   } catch (error) {
@@ -110,6 +115,10 @@ function odd(request: RawRequest, index: number): InboundEvent {
     at: request.receivedAt,
     note: 'the plugin returned something that is no event',
   }
+}
+
+function inside<T>(instance: ChannelInstance, operation: string, run: () => T): T {
+  return instance.inside === undefined ? run() : instance.inside(operation, run)
 }
 
 function safely<T>(run: () => T): T | undefined {

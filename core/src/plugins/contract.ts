@@ -31,6 +31,7 @@ export type InstanceState =
   | 'bad_credentials'
   | 'failed'
   | 'disabled'
+  | 'quarantined'
 
 /** What /v1/admin/plugins shows. */
 export interface InstanceStatus {
@@ -66,6 +67,11 @@ export interface Instance<I> {
    * The operation is the method's name (`send`, `parse`, `endpoint messages`); breakers go by it.
    */
   call<T>(operation: string, timeoutMs: number, run: (live: I, signal: AbortSignal) => Promise<T> | T): Promise<T>
+  /**
+   * A call that answers at once (`parse`): attributed, and seen by the watchdog; without time limit or breaker, which cannot
+   * help there. Throws what the plugin throws. Absent where nobody supervises: then the plugin is called as it is.
+   */
+  inside?<T>(operation: string, run: () => T): T
 }
 
 export interface ChannelInstance extends Instance<Channel> {

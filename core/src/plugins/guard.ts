@@ -2,6 +2,7 @@ import { isPluginError, type PluginErrorCode } from '@throughline/plugin-sdk'
 import { ThroughlineError } from '../errors.js'
 import { attributed } from './attribution.js'
 import { createBreaker, type Breaker } from './breaker.js'
+import { noMark, type CallMark } from './call-mark.js'
 
 export interface GuardDeps {
   readonly instance: string
@@ -9,6 +10,8 @@ export interface GuardDeps {
   readonly signal: AbortSignal
   /** Monotonic milliseconds. */
   readonly now: () => number
+  /** Tells the watchdog whose code runs; absent: nobody watches. */
+  readonly mark?: CallMark
   /** An operation's breaker opened (true) or closed. */
   readonly onBreaker: (operation: string, open: boolean, code: string) => void
 }
@@ -16,6 +19,8 @@ export interface GuardDeps {
 /** Every call into a plugin: time limit, abort signal, attribution of what escapes, and a breaker per operation. */
 export interface Guard {
   call<T>(operation: string, timeoutMs: number, run: (signal: AbortSignal) => Promise<T> | T): Promise<T>
+  /** A synchronous call: attribution and the watchdog's mark alone. */
+  inside<T>(operation: string, run: () => T): T
 }
 
 /** What says something about the instance's health; the rest is about one message, one recipient, one payload. */
@@ -37,6 +42,23 @@ export function createGuard(deps: GuardDeps): Guard {
     if (breaker === undefined) breakers.set(operation, (breaker = createBreaker(deps.now)))
     return breaker
   }
+  const mark = deps.mark ?? noMark
+  const places = new Map<string, number>()
+  const placeOf = (operation: string): number => {
+    let place = places.get(operation)
+    if (place === undefined) places.set(operation, (place = mark.place(deps.instance, operation)))
+    return place
+  }
+  /** The part of a call that the event loop cannot interrupt. */
+  const marked = <T>(operation: string, run: () => T): T => {
+    const before = mark.enter(placeOf(operation))
+    try {
+      return run()
+    } finally {
+      mark.leave(before)
+    }
+  }
+  const limits: Limits = { instance: deps.instance, signal: deps.signal, marked }
   const note = (breaker: Breaker | null, operation: string, change: (breaker: Breaker) => void, code: string): void => {
     if (breaker === null) return
     const before = breaker.open
@@ -55,7 +77,7 @@ export function createGuard(deps: GuardDeps): Guard {
         )
       }
       try {
-        const result = await limited(deps, operation, timeoutMs, run)
+        const result = await limited(limits, operation, timeoutMs, run)
         note(breaker, operation, (it) => it.succeeded(), '')
         return result
       } catch (error) {
@@ -68,25 +90,32 @@ export function createGuard(deps: GuardDeps): Guard {
         throw error
       }
     },
+    inside: (operation, run) =>
+      marked(operation, () => attributed({ instance: deps.instance, signal: deps.signal }, run)),
   } satisfies Guard)
 }
 
+interface Limits extends Pick<GuardDeps, 'instance' | 'signal'> {
+  readonly marked: <T>(operation: string, run: () => T) => T
+}
+
 async function limited<T>(
-  deps: GuardDeps,
+  deps: Limits,
   operation: string,
   timeoutMs: number,
   run: (signal: AbortSignal) => Promise<T> | T,
 ): Promise<T> {
   // A call that asks for no signal and answers in the same turn needs neither timer nor signal: the door's signature checks.
   if (run.length === 0) {
-    const answer = attributed({ instance: deps.instance, signal: deps.signal }, run as () => Promise<T> | T)
+    const { instance, signal } = deps
+    const answer = deps.marked(operation, () => attributed({ instance, signal }, run as () => Promise<T> | T))
     return isPromise(answer) ? waited(deps, operation, timeoutMs, () => answer) : answer
   }
   return waited(deps, operation, timeoutMs, run)
 }
 
 async function waited<T>(
-  deps: GuardDeps,
+  deps: Limits,
   operation: string,
   timeoutMs: number,
   run: (signal: AbortSignal) => Promise<T> | T,
@@ -114,7 +143,9 @@ async function waited<T>(
   })
   over.catch(() => undefined)
   try {
-    const result = attributed({ instance: deps.instance, signal }, async () => run(signal))
+    const result = deps.marked(operation, () =>
+      attributed({ instance: deps.instance, signal }, async () => run(signal)),
+    )
     return await Promise.race([result, over])
   } finally {
     clearTimeout(timer)

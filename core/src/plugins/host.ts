@@ -16,10 +16,13 @@ import { capabilityMismatches } from './capability-check.js'
 import type { ContextDeps } from './context.js'
 import type { ChannelInstance, Instance, InstanceState, InstanceStatus, PluginHost } from './contract.js'
 import { factSources } from './fact-source.js'
+import { defaultLimits, type SupervisorLimits } from './limits.js'
 import { loadPlugin, type LoadedPlugin } from './loader.js'
 import type { Validate } from './prepare.js'
+import { createQuarantine } from './quarantine.js'
 import { sweepState } from './state-store.js'
-import { Supervisor, defaultLimits, type SupervisorDeps, type SupervisorLimits } from './supervisor.js'
+import { Supervisor, type SupervisorDeps } from './supervisor.js'
+import type { Watchdog } from './watchdog.js'
 
 export interface HostDeps extends ContextDeps {
   readonly config: Config
@@ -28,6 +31,7 @@ export interface HostDeps extends ContextDeps {
   readonly connects: boolean
   readonly random?: () => number
   readonly limits?: SupervisorLimits
+  readonly watchdog?: Pick<Watchdog, 'mark' | 'knows'> | undefined
   readonly load?: (use: string) => Promise<LoadedPlugin>
   readonly validate?: Validate
 }
@@ -63,6 +67,7 @@ export function createPluginHost(deps: HostDeps): SupervisedHost {
     log,
     random: deps.random ?? Math.random,
     limits: deps.limits ?? defaultLimits,
+    mark: deps.watchdog?.mark,
     onChange(status, previous) {
       for (const listener of listeners) {
         try {
@@ -120,16 +125,20 @@ export function createPluginHost(deps: HostDeps): SupervisedHost {
     }
   }
 
+  const quarantine = createQuarantine({ db: deps.db, log, instances: all })
   let stopSweep: (() => Promise<void>) | undefined
 
   return Object.freeze({
     async start() {
       stopSweep = deps.periodic.every('plugin-state-sweep', sweepEveryMs, () => sweepState(deps.db))
+      await quarantine.start()
       await Promise.all(all.map((it) => it.start()))
+      for (const { id, file } of all) if (file !== null) deps.watchdog?.knows(id, file)
       warnAboutCapabilities()
     },
     async stop() {
       await stopSweep?.()
+      await quarantine.stop()
       // Together, so that one that hangs costs its own limit and not everybody's; started in reverse order.
       await Promise.all([...all].reverse().map((it) => it.stop()))
     },
@@ -210,5 +219,6 @@ function forwarded<I extends object>(supervisor: Supervisor<I>): Omit<Instance<I
     use: supervisor.use,
     status: () => supervisor.status(),
     call: (operation, timeoutMs, run) => supervisor.call(operation, timeoutMs, run),
+    inside: (operation, run) => supervisor.inside(operation, run),
   }
 }

@@ -59,3 +59,11 @@ export function actionOf(code: PluginErrorCode): string {
 function oneLine(message: unknown, secrets: ReadonlySet<string>): string {
   return redact(String(message), secrets).replaceAll(/\s+/g, ' ').slice(0, 500)
 }
+
+/** Signature scheme of a channel's webhook; `unverified: <why>` where it cannot sign. */
+export function signatureOf(live: unknown): string | null {
+  const verify = (live as { webhook?: { verify?: { scheme?: string; unverifiedBecause?: string } } } | null)?.webhook
+    ?.verify
+  if (verify === undefined) return null
+  return verify.unverifiedBecause === undefined ? (verify.scheme ?? null) : `unverified: ${verify.unverifiedBecause}`
+}

@@ -12,33 +12,18 @@ import {
 import { ThroughlineError } from '../errors.js'
 import type { Leases } from '../jobs/contract.js'
 import { backoffMs } from './backoff.js'
-import { runConnector, type ConnectorLimits } from './connector.js'
+import type { CallMark } from './call-mark.js'
+import { runConnector } from './connector.js'
 import { createContext, type ContextDeps } from './context.js'
 import type { Instance, InstanceState, InstanceStatus } from './contract.js'
 import { createGuard, strangersDecide, type Guard } from './guard.js'
 import { createStateKeeper, type StateKeeper } from './instance-state.js'
-import { actionOf, codeIsKnown, troubleOf, type Trouble } from './instance-status.js'
+import { actionOf, codeIsKnown, signatureOf, troubleOf, type Trouble } from './instance-status.js'
+import type { SupervisorLimits } from './limits.js'
 import type { LoadedPlugin } from './loader.js'
 import { prepare, type PrepareDeps } from './prepare.js'
 import { clean, redactingLog } from './redacting-log.js'
 
-/** Time limits of the lifecycle, in milliseconds. */
-export interface SupervisorLimits {
-  readonly setup: number
-  readonly check: number
-  readonly start: number
-  readonly stop: number
-  readonly healthEvery: number
-  readonly connector?: ConnectorLimits
-}
-
-export const defaultLimits: SupervisorLimits = Object.freeze({
-  setup: 10_000,
-  check: 30_000,
-  start: 30_000,
-  stop: 10_000,
-  healthEvery: 30_000,
-})
 /** Alive for so long, a failure counts as a first one again. */
 const steadyMs = 60_000
 
@@ -51,6 +36,7 @@ export interface SupervisorDeps extends PrepareDeps {
   readonly connects: boolean
   readonly random: () => number
   readonly limits: SupervisorLimits
+  readonly mark?: CallMark | undefined
   readonly onChange: (status: InstanceStatus, previous: InstanceState) => void
 }
 
@@ -85,6 +71,7 @@ export class Supervisor<I extends object> implements Instance<I> {
   #rejections = 0
   #timer: NodeJS.Timeout | undefined
   #stopping = false
+  #confined = false
   /** Ends a start that is under way. */
   #coming: AbortController | null = null
   /** Transitions run one after the other. */
@@ -156,16 +143,35 @@ export class Supervisor<I extends object> implements Instance<I> {
     )
   }
 
+  inside<T>(operation: string, run: () => T): T {
+    return this.#life === null ? run() : this.#life.guard.inside(operation, run)
+  }
+
   async start(): Promise<void> {
-    await this.#next(async () => {
-      this.#state.become('loading', null, null)
-      const prepared = await prepare({ ...this.#deps, log: this.#log })
-      this.#loaded = prepared.loaded
-      if (!prepared.ok) return this.#state.become(prepared.trouble.state, prepared.trouble, null)
-      this.#config = prepared.config
-      this.#secrets = prepared.secrets
-      this.#log = redactingLog(this.#deps.log, this.id, this.#secrets)
-      await this.#bringUp()
+    await this.#next(() => this.#begin())
+  }
+
+  async #begin(): Promise<void> {
+    if (this.#confined || this.#stopping) return
+    this.#state.become('loading', null, null)
+    const prepared = await prepare({ ...this.#deps, log: this.#log })
+    this.#loaded = prepared.loaded
+    if (!prepared.ok) return this.#state.become(prepared.trouble.state, prepared.trouble, null)
+    this.#config = prepared.config
+    this.#secrets = prepared.secrets
+    this.#log = redactingLog(this.#deps.log, this.id, this.#secrets)
+    await this.#bringUp()
+  }
+
+  /** Quarantine: nothing of it runs until null comes. */
+  confine(trouble: Trouble | null): void {
+    if (this.#confined === (trouble !== null)) return
+    this.#confined = trouble !== null
+    clearTimeout(this.#timer)
+    void this.#next(async () => {
+      await this.#takeDown()
+      if (trouble === null) return this.#begin()
+      this.#state.become('quarantined', trouble, null)
     })
   }
 
@@ -220,7 +226,7 @@ export class Supervisor<I extends object> implements Instance<I> {
 
   async #bringUp(): Promise<void> {
     const def = this.def
-    if (def === null || this.#stopping) return
+    if (def === null || this.#stopping || this.#confined) return
     const { limits, instance } = this.#deps
     const rejected = this.#state.trouble?.state === 'bad_credentials'
     this.#state.become('starting', null, null)
@@ -252,6 +258,7 @@ export class Supervisor<I extends object> implements Instance<I> {
     return createGuard({
       instance: this.id,
       signal,
+      ...(this.#deps.mark ? { mark: this.#deps.mark } : {}),
       now: () => performance.now(),
       onBreaker: (operation, open, code) => {
         if (!open) return this.cleared(`breaker ${operation}`)
@@ -404,11 +411,4 @@ export class Supervisor<I extends object> implements Instance<I> {
       this.#log.warn({ ...troubleOf(error, this.#secrets) }, 'the plugin instance did not stop cleanly')
     })
   }
-}
-
-function signatureOf(live: unknown): string | null {
-  const verify = (live as { webhook?: { verify?: { scheme?: string; unverifiedBecause?: string } } } | null)?.webhook
-    ?.verify
-  if (verify === undefined) return null
-  return verify.unverifiedBecause === undefined ? (verify.scheme ?? null) : `unverified: ${verify.unverifiedBecause}`
 }

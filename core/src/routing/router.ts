@@ -38,7 +38,8 @@ export function createRouter(deps: RouterDeps): Router {
     const { live } = instance
     if (live === null) return 'next'
     try {
-      const answer: unknown = live.route(request)
+      const run = (): unknown => live.route(request)
+      const answer = instance.inside === undefined ? run() : instance.inside('route', run)
       return isThenable(answer) ? { wait: Promise.resolve(answer) } : accept(instance, answer, request)
     } catch {
       deps.report.plugin(instance.id, 'route threw an error')

@@ -56,3 +56,13 @@ export interface AnalyticsCursorTable {
   position: number
   updated_at: Generated<Date>
 }
+
+export interface PluginQuarantineTable {
+  id: string
+  instance: string
+  operation: string
+  node_host: string
+  struck_at: Generated<Date>
+  confirmed_at: Date | null
+  released_at: Date | null
+}

@@ -23,6 +23,7 @@ import type {
   EventLogTable,
   EventHeadTable,
   CommandDedupeTable,
+  PluginQuarantineTable,
   PluginStateTable,
   AnalyticsCursorTable,
 } from './event-tables.js'
@@ -80,6 +81,7 @@ export interface Tables {
   event_head: EventHeadTable
   command_dedupe: CommandDedupeTable
   plugin_state: PluginStateTable
+  plugin_quarantine: PluginQuarantineTable
   analytics_cursor: AnalyticsCursorTable
   sla_clock: SlaClockTable
   sla_conversation: SlaConversationTable

@@ -115,6 +115,10 @@ export function fakeEngine(start?: EngineEntry['startEngine']): FakeEngine {
             inbox,
             sla: { explain: (id) => Promise.resolve(id === explained.conversation ? explained : null) },
             history: { since: async function* () {}, text: () => Promise.resolve(null) },
+            quarantine: {
+              list: () => Promise.resolve([{ id: 's', instance: 'sms', operation: 'parse', host: 'one' }]),
+              release: (instance) => Promise.resolve(instance === 'sms' ? 1 : 0),
+            },
             decisions: () => Promise.resolve([]),
             replan: () => ({
               replan: () => Promise.resolve({ version: '1', looked: 0, kept: 0, changes: [], applied: 0 }),

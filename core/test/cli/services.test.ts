@@ -132,3 +132,12 @@ test('sla explain shows promise, use and what happened', async (t) => {
   })
   t.equal((await command(t, ['sla', 'explain', 'nobody'])).code, 1)
 })
+
+test('plugin release says what it released, and what is in quarantine when it was something else', async (t) => {
+  const released = await command(t, ['plugin', 'release', 'sms'])
+  t.equal(released.code, 0)
+  t.match(released.output, 'sms runs again within 5 seconds')
+  const wrong = await command(t, ['plugin', 'release', 'mail'])
+  t.equal(wrong.code, 1)
+  t.match(wrong.errors, 'mail is not in quarantine; in quarantine: sms (TL_REQUEST_NOT_FOUND)')
+})

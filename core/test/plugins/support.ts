@@ -15,7 +15,7 @@ import { createFiles } from '../../src/plugins/files.js'
 import { createPluginHost, type HostDeps, type SupervisedHost } from '../../src/plugins/host.js'
 import { createPluginMetrics } from '../../src/plugins/plugin-metrics.js'
 import { readRootKey } from '../../src/plugins/root-key-store.js'
-import { defaultLimits } from '../../src/plugins/supervisor.js'
+import { defaultLimits } from '../../src/plugins/limits.js'
 import type { Store } from '../../src/store/store.js'
 
 /** Sources of the fixtures; this file runs from dist. */

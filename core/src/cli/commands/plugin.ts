@@ -16,10 +16,12 @@ import { loadDefinition } from '../load-definition.js'
 import { allInstances, kindOf, settingsOf } from '../plugin-definition.js'
 import { provePlugin, type Proof } from '../prove-plugin.js'
 import { argument, printList } from '../print.js'
+import { releasePlugin } from '../release-plugin.js'
 import { simulate } from '../simulate-plugin.js'
 
 export const plugin: Command = {
-  usage: 'plugin list [--installed] | schema <use> | doctor [<id>] | simulate <channel> <payload-file> [--sign]',
+  usage:
+    'plugin list [--installed] | schema <use> | doctor [<id>] | simulate <channel> <payload-file> [--sign] | release <id>',
   summary: 'Plugins: what is configured, their settings, their credentials, a payload tried out.',
   help: [
     'list      instances of the configuration; --installed: plugins that came with the engine; --json for machines',
@@ -27,8 +29,9 @@ export const plugin: Command = {
     'doctor    proves credentials where the plugin can (may call the provider), for one instance or for all',
     'simulate  gives a payload to a channel as its provider would, and prints the events; nothing is stored or sent.',
     '          --sign signs it with the configured secret; --header "name: value" adds one header',
+    'release   lets an instance run again that took a process down and is in quarantine; nodes notice within 5 s',
   ],
-  actions: ['list', 'schema', 'doctor', 'simulate'],
+  actions: ['list', 'schema', 'doctor', 'simulate', 'release'],
   options: {
     installed: { type: 'boolean' },
     json: { type: 'boolean' },
@@ -43,6 +46,8 @@ export const plugin: Command = {
         return schema(invocation)
       case 'doctor':
         return doctor(invocation)
+      case 'release':
+        return releasePlugin(invocation)
       default:
         return runSimulation(invocation)
     }

@@ -1,0 +1,65 @@
+import { pause } from '../src/support/eventually.js'
+import type { Fault } from './fault.js'
+import { armed, inWorld } from './nodes.js'
+
+const points = [
+  'ingress.before-commit',
+  'ingress.committed',
+  'drain.claimed',
+  'drain.before-commit',
+  'drain.committed',
+  'sequencer.before-move',
+  'sequencer.moved',
+  'work.before-commit',
+  'work.committed',
+  'command.before-effect',
+  'command.effect-done',
+  'deliver.claimed',
+  'deliver.called',
+  'deliver.before-commit',
+  'deliver.recorded',
+  'jobs.before-task',
+  'jobs.task-done',
+]
+
+/** Every fail-point with every action, one after the other in one installation. */
+export const crashPoints: Fault = {
+  id: 'FP',
+  what: 'crash, error and pause between every two side effects',
+  how: `the ${points.length} fail-points of docs/reference/fail-points.md: a node dies there, and starts again; an error is thrown there; it stands still there for 2 s`,
+  short: true,
+  run: (server, { short }) =>
+    inWorld(server, { id: 'FP', answerEvery: 8 }, async (world, recoveries, broken) => {
+      let runs = 0
+      // Errors and pauses can be armed together: no place depends on another one. Deaths come one by one.
+      for (const action of ['throw', 'pause:2000']) {
+        await world.kill9(0)
+        const node = await world.start(
+          0,
+          armed(points.map((point, i) => `${point}=${action}@${2 + (i % 3)}`).join(',')),
+        )
+        process.kill(node.pid, 'SIGUSR2')
+        await pause(12_000)
+        const met = points.filter((point) => node.output().includes(`fail-point ${point}: `))
+        runs += met.length
+        if (node !== world.nodes[0]) broken.push(`the node ended at ${action}: ${node.output().slice(-500)}`)
+        if (met.length < points.length - 3) broken.push(`${action} only at ${met.join(', ')}`)
+      }
+      for (const point of short ? points.filter((_, i) => i % 4 === 1) : points) {
+        await world.kill9(0)
+        const node = await world.start(0, armed(`${point}=crash@2`))
+        process.kill(node.pid, 'SIGUSR2')
+        const ended = await Promise.race([node.ended.then(() => true), pause(15_000).then(() => false)])
+        if (!ended) {
+          broken.push(`${point} was not reached`)
+          continue
+        }
+        const died = performance.now()
+        await world.start(0)
+        await world.probe()
+        recoveries.push(performance.now() - died)
+        runs++
+      }
+      return runs
+    }),
+}
