@@ -27,7 +27,7 @@ export const crashPoints: Fault = {
   id: 'FP',
   what: 'crash, error and pause between every two side effects',
   how: `the ${points.length} fail-points of docs/reference/fail-points.md: a node dies there, and starts again; an error is thrown there; it stands still there for 2 s`,
-  short: true,
+  short: false,
   run: (server, { short }) =>
     inWorld(server, { id: 'FP', answerEvery: 8 }, async (world, recoveries, broken) => {
       let runs = 0

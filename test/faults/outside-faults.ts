@@ -16,7 +16,7 @@ export const outsideFaults: readonly Fault[] = [
     id: 'F12',
     what: 'agents’ sockets are cut at random bytes',
     how: 'proxy: every connection ends after 2,000 to 60,000 bytes; two agents, one of them answering',
-    short: true,
+    short: false,
     run: (server, { seconds }) =>
       inWorld(server, { id: 'F12' }, async (world, recoveries, broken) => {
         const watcher = await world.watcher()
@@ -56,7 +56,7 @@ export const outsideFaults: readonly Fault[] = [
     id: 'F15',
     what: 'the result of a command is lost',
     how: 'fail-point command.effect-done: the node dies after the effect, before the answer; the client sends the command again',
-    short: true,
+    short: false,
     run: (server, { seconds }) =>
       inWorld(server, { id: 'F15' }, (world, recoveries) =>
         during(seconds, async () => {
@@ -75,7 +75,7 @@ export const outsideFaults: readonly Fault[] = [
     id: 'F19',
     what: 'a network answers 429, 500, resets, hangs, or takes and says nothing',
     how: 'each in turn for a few seconds; meanwhile messages of the same and of other channels come in',
-    short: true,
+    short: false,
     run: (server, { seconds }) =>
       inWorld(server, { id: 'F19' }, (world, recoveries) =>
         during(Math.max(seconds, 10), async (n) => {
@@ -93,7 +93,7 @@ export const outsideFaults: readonly Fault[] = [
     id: 'F20',
     what: 'a plugin ends the process',
     how: 'a parser that calls process.abort(), process.exit() and process.kill(), and throws: the bodies are parked, the engine lives',
-    short: true,
+    short: false,
     run: (server) => {
       const bodies = ['abort', 'exit', 'kill', 'throw']
       return inWorld(
@@ -116,7 +116,7 @@ export const outsideFaults: readonly Fault[] = [
     id: 'F21',
     what: 'a plugin keeps the event loop',
     how: 'a parser in an endless loop: the watchdog ends the process with TL_PLUGIN_BLOCKED, the next one runs without the instance until it is released',
-    short: true,
+    short: false,
     run: (server) =>
       inWorld(server, { id: 'F21', channels: { poison }, parkedOf: 'poison' }, async (world, recoveries, broken) => {
         const node = world.nodes[0]
