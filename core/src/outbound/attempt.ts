@@ -78,7 +78,7 @@ function sentOutcome(deps: AttemptDeps, send: ClaimedSend, sent: Sent | undefine
 }
 
 /** Nothing was tried: no attempt is used up. */
-function giveBack(send: ClaimedSend, delayMs: number): Outcome {
+export function giveBack(send: ClaimedSend, delayMs: number): Outcome {
   const { attempts, bugs } = send
   return { kind: 'retry', code: 'not_tried', reason: 'It is tried again.', delayMs, attempts: attempts - 1, bugs }
 }

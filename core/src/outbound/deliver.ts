@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { failPoint } from '../store/fail-point.js'
 import type { ChannelInstance, PluginHost } from '../plugins/contract.js'
-import { attemptSend, type AttemptDeps } from './attempt.js'
+import { attemptSend, giveBack, type AttemptDeps } from './attempt.js'
 import { referencesOf, type ClaimedSend } from './lane-store.js'
 import type { Outcome } from './outcome.js'
 import { recordOutcome, type RecordDeps } from './record.js'
@@ -161,7 +161,10 @@ export class Deliverer {
     const { leaseMs, sendTimeoutMs } = this.#limits
     const startBefore = claimedAt + leaseMs - sendTimeoutMs
     await failPoint?.('deliver.claimed')
-    const outcome = await attemptSend(this.#deps, { instance, send, references, timeoutMs: sendTimeoutMs, startBefore })
+    // A claim that was under way when the node was told to stop goes back untried.
+    const outcome = this.#running
+      ? await attemptSend(this.#deps, { instance, send, references, timeoutMs: sendTimeoutMs, startBefore })
+      : giveBack(send, 0)
     try {
       await failPoint?.('deliver.called')
       await this.#record(send, outcome, claimedAt)
