@@ -84,6 +84,7 @@ export function composeDrain(parts: DrainParts): Drain<PreparedSender> {
     outbound: parts.outbound,
     events,
     channelKind: parts.channelKind,
+    watched: parts.watched,
     fresh: parts.fresh,
     vouches: (text, thread) => openReplyToken(text, thread) !== null,
     attachmentsWait: parts.attachmentsWait,

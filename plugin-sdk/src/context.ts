@@ -110,6 +110,12 @@ export type ThreadMessage = {
   readonly parts: readonly Part[]
   /** Network id: of the inbound event, or what `send` returned. */
   readonly externalId: string | null
+  /** Its words were changed; `parts` has the new ones. */
+  readonly edited?: boolean
+  /** It was taken back: `parts` is empty. */
+  readonly deleted?: boolean
+  /** How often each emoji stands at it. */
+  readonly reactions?: readonly { readonly emoji: string; readonly count: number }[]
   /** Opaque place in the thread; pass the last one seen as `after`. */
   readonly cursor: string
 }
@@ -135,7 +141,7 @@ export interface Threads {
     thread: string,
     options?: { readonly after?: string; readonly limit?: number },
   ): Promise<readonly ThreadMessage[]>
-  /** Calls back whenever the thread may have changed: new message, receipt, typing agent. At least once, on any node. */
+  /** Calls back whenever the thread may have changed: new message, edit, deletion, reaction, receipt, typing agent. At least once, on any node. */
   watch(thread: string, changed: (what: ThreadChange) => void): () => void
 }
 

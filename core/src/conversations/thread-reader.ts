@@ -29,8 +29,8 @@ const PAGE = 50
 const PAGE_MAX = 200
 /** A message comes up with one of these … */
 const said = ['message.inbound', 'message.queued', 'message.echo']
-/** … and again, with its one id, when its words changed. */
-const shown = [...said, 'message.edited', 'message.deleted']
+/** … and again, with its one id, when its words changed or somebody reacted. */
+const shown = [...said, 'message.edited', 'message.deleted', 'message.reaction']
 
 /**
  * What a channel's own client may see of its own thread: public messages of that channel and thread, nothing else (P11).
@@ -132,8 +132,19 @@ function view(row: ThreadRow, cursor: string): ThreadMessage {
     author: { kind: row.authorKind, name: row.direction === 'out' ? row.authorName : null },
     parts: row.parts as readonly Part[],
     externalId: row.externalId,
+    ...(row.editedAt === null ? {} : { edited: true }),
+    ...(row.deletedAt === null ? {} : { deleted: true }),
+    ...reactionsOf(row),
     cursor,
   }
+}
+
+/** Who reacted is nobody's business out there: only how often each emoji stands. */
+function reactionsOf(row: ThreadRow): Pick<ThreadMessage, 'reactions'> {
+  if (row.deletedAt !== null || !row.reactions?.length) return {}
+  const counts = new Map<string, number>()
+  for (const { emoji } of row.reactions) counts.set(emoji, (counts.get(emoji) ?? 0) + 1)
+  return { reactions: [...counts].map(([emoji, count]) => ({ emoji, count })) }
 }
 
 /** `<position>.<epoch>`: after a restore positions start anew, and a cursor from before means nothing any more. */

@@ -9,11 +9,15 @@ export interface ThreadRow {
   readonly authorName: string | null
   readonly parts: unknown
   readonly externalId: string | null
+  readonly editedAt: Date | null
+  readonly deletedAt: Date | null
+  readonly reactions: readonly { readonly by: string; readonly emoji: string }[] | null
 }
 
 const columns = sql.raw(`
   m.id, m.direction, m.provider_at as at, m.author_kind as "authorKind", a.name as "authorName", 
   case when m.deleted_at is null then m.parts else '[]' end as parts,
+  m.edited_at as "editedAt", m.deleted_at as "deletedAt", m.reactions,
   coalesce(m.external_id, (select s.external_id from send s where s.message_id = m.id order by s.seq limit 1)) as "externalId"`)
 
 /** The newest public messages of one thread, oldest first. Whatever conversation they stand in; never another thread. */

@@ -150,7 +150,7 @@ export async function insertAttachments(trx: Transaction<Tables>, rows: readonly
       ${rows.map((r) => r.mime)}::text[], ${rows.map((r) => r.size)}::bigint[])`.execute(trx)
 }
 
-/** Edits, deletions and reactions of messages that are in the timeline. Answers the messages touched. */
+/** Edits, deletions and reactions of messages that are in the timeline. Answers the message touched and where it stands. */
 export async function applyMessageChange(
   trx: Transaction<Tables>,
   change: {
@@ -161,8 +161,8 @@ export async function applyMessageChange(
     emoji: string | null
     by: string | null
   },
-): Promise<{ message: string; conversation: string; contact: string } | null> {
-  const { rows } = await sql<{ message: string; conversation: string; contact: string }>`
+): Promise<{ message: string; conversation: string; contact: string; thread: string | null } | null> {
+  const { rows } = await sql<{ message: string; conversation: string; contact: string; thread: string | null }>`
     with target as (
       select m.id from message m where m.channel = ${change.channel} and m.external_id = ${change.target}
       union all
@@ -183,6 +183,7 @@ export async function applyMessageChange(
         ) x) else m.reactions end
     from target, conversation c
     where m.id = target.id and c.id = m.conversation_id
-    returning m.id as message, m.conversation_id as conversation, c.contact_id as contact`.execute(trx)
+    returning m.id as message, m.conversation_id as conversation, c.contact_id as contact,
+      (select t.thread from touchpoint t where t.id = m.touchpoint_id) as thread`.execute(trx)
   return rows[0] ?? null
 }

@@ -100,7 +100,7 @@ export interface BatchTimeline {
       emoji: string | null
       by: string | null
     },
-  ): Promise<{ message: string; conversation: string; contact: string } | null>
+  ): Promise<{ message: string; conversation: string; contact: string; thread: string | null } | null>
 }
 
 export interface BatchDeps<Prepared> {
@@ -115,6 +115,8 @@ export interface BatchDeps<Prepared> {
   readonly outbound: Pick<OutboundService, 'applyReceipts'>
   readonly events: Pick<EventWriter, 'append'>
   readonly channelKind: (channel: string) => ChannelKind
+  /** The channel serves its own clients (web chat), which wait for events of their thread. */
+  readonly watched: (channel: string) => boolean
   /** Rows this node has just stored itself. */
   readonly fresh?: FreshRows | undefined
   /** True when the token was minted for this thread: then the signature vouches for the sender. */
@@ -371,6 +373,7 @@ async function applyFurther<P>(
             event.type === 'edit' ? 'message.edited' : event.type === 'delete' ? 'message.deleted' : 'message.reaction',
           conversation: hit.conversation,
           contact: hit.contact,
+          watch: hit.thread !== null && deps.watched(row.channel) ? `${row.channel}/${hit.thread}` : null,
           actor: { kind: 'customer', id: who ?? hit.contact },
           cause,
           data: {

@@ -191,3 +191,38 @@ test('a watcher hears of its own thread only, of typing there, survives a throwi
   await world.says('v1', 'unheard')
   t.equal(heard.length, 3)
 })
+
+test('an edit, a reaction and a deletion reach who follows the thread at once, and the message comes again as it is now', async (t) => {
+  const world = await threadWorld(t)
+  const { pipe, threads } = world
+  const target = await world.says('v1', 'helo')
+  const [first] = await threads.read('chat', 'v1', {})
+  let heard = 0
+  threads.watch('chat', 'v1', () => (heard += 1))
+  let after = first!.cursor
+  const happens = async (id: string, event: object): Promise<ThreadMessage | undefined> => {
+    const before = heard
+    await pipe.accept('chat', [{ id, at: Date.now(), thread: { id: 'v1' }, target, ...event } as InboundEvent])
+    await pipe.drained()
+    t.equal(heard, before + 1, `${id} wakes the stream`)
+    const page = await threads.read('chat', 'v1', { after })
+    t.equal(page.length, 1)
+    after = page[0]?.cursor ?? after
+    t.equal(page[0]?.id, first!.id)
+    return page[0]
+  }
+  const edited = await happens('e1', { type: 'edit', text: 'hello' })
+  t.match(edited, { parts: [{ type: 'text', text: 'hello' }], edited: true })
+  const sender = { id: 'v1' }
+  t.strictSame((await happens('r1', { type: 'reaction', emoji: '👍', sender }))?.reactions, [{ emoji: '👍', count: 1 }])
+  t.equal((await happens('r2', { type: 'reaction', emoji: null, sender }))?.reactions, undefined)
+  const gone = await happens('d1', { type: 'delete' })
+  t.match(gone, { parts: [], deleted: true })
+  await pipe.accept('sms', [message('v1', 'elsewhere', { messageId: 'x1' })])
+  const before = heard
+  await pipe.accept('sms', [
+    { id: 'e9', at: Date.now(), type: 'edit', thread: { id: 'v1' }, target: 'x1', text: 'changed' },
+  ])
+  await pipe.drained()
+  t.equal(heard, before, 'of other channels it hears nothing')
+})

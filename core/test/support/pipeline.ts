@@ -115,6 +115,7 @@ export async function pipeline(
     outbound: { applyReceipts: async () => [] },
     events: sequencer,
     channelKind: () => 'messaging',
+    watched: timeline.watched,
     vouches: (token, thread) => timeline.openReplyToken(token, thread) !== null,
     attachmentsWait: () => undefined,
     settle: () => undefined,

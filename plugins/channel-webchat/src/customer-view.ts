@@ -12,6 +12,11 @@ export type MessageView = {
   /** The id the client itself gave to the message, when it stems from this web chat. */
   readonly clientId: string | null
   readonly parts: readonly PartView[]
+  /** The same message came before with other words. */
+  readonly edited?: boolean
+  /** Taken back: nothing of it is shown. */
+  readonly deleted?: boolean
+  readonly reactions?: readonly { readonly emoji: string; readonly count: number }[]
 }
 export type MediaView = {
   readonly url: string | null
@@ -54,7 +59,12 @@ export function messageView(message: ThreadMessage, thread: string, files: Files
       name: message.author.name === null ? null : cleanText(message.author.name),
     },
     clientId: message.direction === 'in' && message.externalId !== null ? clientIdOf(thread, message.externalId) : null,
-    parts: message.parts.map((part) => partView(part, message.direction, files)),
+    parts: message.deleted === true ? [] : message.parts.map((part) => partView(part, message.direction, files)),
+    ...(message.edited === true ? { edited: true } : {}),
+    ...(message.deleted === true ? { deleted: true } : {}),
+    ...(message.reactions === undefined
+      ? {}
+      : { reactions: message.reactions.map(({ emoji, count }) => ({ emoji: cleanText(emoji).slice(0, 32), count })) }),
   }
 }
 

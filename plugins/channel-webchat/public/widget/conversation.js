@@ -27,7 +27,8 @@ export class Conversation extends EventTarget {
   #memory
   #session
   #messages = []
-  #known = new Set()
+  /** Place in `#messages` by id. */
+  #known = new Map()
   #cursor = undefined
   #outbox
   #stopped = new AbortController()
@@ -234,9 +235,9 @@ export class Conversation extends EventTarget {
   #hear({ event, data }) {
     if (event === 'message') {
       const message = JSON.parse(data)
-      this.#take(message, true)
-      if (message.direction === 'out') this.#setTyping(false)
-      if (message.author?.kind === 'agent') this.place = null
+      const isNew = this.#take(message, true)
+      if (isNew && message.direction === 'out') this.#setTyping(false)
+      if (isNew && message.author?.kind === 'agent') this.place = null
       this.#emit('change')
     } else if (event === 'typing') this.#setTyping(JSON.parse(data).on === true)
     else if (event === 'queue') {
@@ -245,13 +246,18 @@ export class Conversation extends EventTarget {
     }
   }
 
+  /** A message that is known comes again when it was edited, taken back or reacted to: it keeps its place. */
   #take(message, tell) {
     this.#cursor = message.cursor
-    if (this.#known.has(message.id)) return
-    this.#known.add(message.id)
-    this.#messages.push(message)
+    const at = this.#known.get(message.id)
+    if (at !== undefined) {
+      this.#messages[at] = { ...message, cursor: this.#messages[at].cursor }
+      return false
+    }
+    this.#known.set(message.id, this.#messages.push(message) - 1)
     if (message.clientId !== null) this.#outbox.confirm(message.clientId)
     if (tell) this.#emit('message', message)
+    return true
   }
 
   #setTyping(on) {

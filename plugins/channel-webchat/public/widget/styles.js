@@ -104,6 +104,9 @@ h2 { margin: 0; font-size: 16px; font-weight: 650; line-height: 1.25; overflow: 
 .out.last .bubble:last-of-type { border-end-start-radius: 5px; }
 .message[data-state='sending'] .bubble { opacity: .65; }
 .message[data-state='failed'] .bubble { background: transparent; color: var(--text); box-shadow: inset 0 0 0 1.5px var(--bad); }
+.bubble.gone, .in .bubble.gone { background: transparent; color: var(--quiet); box-shadow: inset 0 0 0 1px var(--line); font-style: italic; }
+.reactions { display: flex; flex-wrap: wrap; gap: 4px; padding-inline: 4px; }
+.reactions span { padding: 0 7px; border-radius: 11px; border: 1px solid var(--line); background: var(--surface); font-size: 13px; line-height: 20px; }
 .bubble a, figcaption a, .card p a { color: inherit; text-decoration: underline; text-underline-offset: 2px; }
 code, pre { font: .9em/1.4 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 code { padding: 1px 5px; border-radius: 5px; background: rgb(128 128 128 / .18); }

@@ -48,7 +48,7 @@ export class Timeline {
   }
 
   #message(item) {
-    const signature = [item.state, item.first, item.last, item.open, item.id].join()
+    const signature = [item.state, item.first, item.last, item.open, item.id, item.shape].join()
     return this.#keep(item.key, signature, () => messageNode(item, this.#use))
   }
 
@@ -90,7 +90,12 @@ function toItem(entry) {
     at: entry.at,
     author: entry.direction === 'out' ? authorName(entry.author) : null,
     parts: entry.parts,
-    state: entry.direction === 'in' ? 'sent' : 'received',
+    state: entry.deleted ? 'deleted' : entry.direction === 'in' ? 'sent' : 'received',
+    edited: entry.edited === true,
+    reactions: entry.reactions ?? [],
+    // What may change about a message that stands already. Links are signed anew at each reading, so parts as such do not
+    // count unless the message was edited.
+    shape: entry.edited || entry.reactions ? JSON.stringify([entry.edited && entry.parts, entry.reactions]) : '',
   }
 }
 
@@ -125,12 +130,24 @@ function messageNode(item, use) {
     item.first
       ? el('div', { class: item.direction === 'in' ? 'author hidden' : 'author' }, author)
       : el('span', { class: 'hidden' }, `${author}: `),
-    ...item.parts.map((part) => renderPart(part, { open: item.open, choose: use.choose })),
+    ...(item.state === 'deleted'
+      ? [el('div', { class: 'bubble gone' }, 'This message was deleted.')]
+      : item.parts.map((part) => renderPart(part, { open: item.open, choose: use.choose }))),
+    reactionRow(item.reactions),
     meta(item, use),
   )
 }
 
-function meta({ state, last, at, clientId, code }, use) {
+function reactionRow(reactions) {
+  if (!reactions?.length) return null
+  return el(
+    'div',
+    { class: 'reactions', role: 'group', 'aria-label': 'Reactions', 'data-testid': 'chat-reactions' },
+    ...reactions.map(({ emoji, count }) => el('span', {}, count > 1 ? `${emoji} ${count}` : emoji)),
+  )
+}
+
+function meta({ state, last, at, clientId, code, edited }, use) {
   if (state === 'failed') {
     return el(
       'div',
@@ -144,8 +161,10 @@ function meta({ state, last, at, clientId, code }, use) {
     )
   }
   if (state === 'sending') return el('div', { class: 'meta' }, 'Sending…')
-  if (!last) return null
-  return el('time', { class: 'meta', datetime: new Date(at).toISOString() }, timeLabel(at))
+  const changed = edited && state !== 'deleted' ? 'edited' : null
+  if (!last) return changed && el('div', { class: 'meta' }, changed)
+  const time = el('time', { datetime: new Date(at).toISOString() }, timeLabel(at))
+  return el('div', { class: 'meta' }, time, changed && ` · ${changed}`)
 }
 
 function dayOf(at) {

@@ -1,3 +1,4 @@
+import type { ThreadMessage } from '@throughline/plugin-sdk'
 import type { Browser, Page } from 'playwright-core'
 import tap, { test, type Test } from 'tap'
 import { launch, noBrowser, openPage } from '../support/browser.js'
@@ -72,6 +73,33 @@ test('a visitor writes, an agent answers, and both are there after a reload', { 
   await messages(page, 'out').getByText('Anything else?').waitFor()
   t.equal(await messages(page, 'out').count(), 2)
   t.equal(new URL(page.url()).search, '')
+  t.same(troubles, [])
+})
+
+test('an edit, a reaction and a deletion change the bubble that stands there, at once', { skip }, async (t) => {
+  const { server, browser } = await place(t)
+  const { page, troubles } = await openPage(browser, `${server.origin}/chat/`)
+  await write(page, 'Which floor?')
+  const thread = await until(page, () => server.threads()[0])
+  const first = say(server, thread, 'The thrid floor')
+  const second = say(server, thread, 'On the left')
+  await messages(page, 'out').getByText('The thrid floor').waitFor()
+  const again = (id: string, what: Partial<ThreadMessage>) => server.say(thread, { id, ...what })
+  const parts = [{ type: 'text' as const, text: 'The third floor' }]
+  again(first.id, { parts, edited: true })
+  await messages(page, 'out').first().getByText('The third floor').waitFor()
+  await messages(page, 'out').first().getByText('edited').waitFor()
+  again(first.id, { parts, edited: true, reactions: [{ emoji: '👍', count: 2 }] })
+  await messages(page, 'out').first().getByTestId('chat-reactions').getByText('👍 2').waitFor()
+  again(first.id, { parts, edited: true })
+  await page.getByTestId('chat-reactions').waitFor({ state: 'detached' })
+  again(second.id, { parts: [], deleted: true })
+  await messages(page, 'out').nth(1).getByText('This message was deleted.').waitFor()
+  t.equal(await messages(page, 'out').count(), 2)
+  t.equal(await messages(page, 'out').getByText('On the left').count(), 0)
+  await page.reload()
+  await messages(page, 'out').first().getByText('The third floor').waitFor()
+  t.equal(await messages(page, 'out').count(), 2)
   t.same(troubles, [])
 })
 
