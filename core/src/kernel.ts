@@ -12,6 +12,8 @@ import type { Config } from './config/contract.js'
 import { createConversations } from './conversations/conversation-service.js'
 import { createThreadReader } from './conversations/thread-reader.js'
 import { composeDrain } from './kernel-drain.js'
+import { scheduleUpkeep } from './kernel-upkeep.js'
+import { composeWebhooks, type WebhookParts } from './kernel-webhooks.js'
 import { createContainer, token } from './di.js'
 import { BusWire } from './events/bus-wire.js'
 import { LogReader } from './events/reader.js'
@@ -25,7 +27,6 @@ import { createAttachments } from './inbound/attachments.js'
 import type { InboxService } from './inbound/contract.js'
 import { lapseClaims } from './inbound/drain-store.js'
 import { createInboxService } from './inbound/inbox-service.js'
-import { pruneInbox } from './inbound/inbox-store.js'
 import { createFreshRows } from './inbound/fresh-rows.js'
 import { GroupCommitIngress } from './inbound/ingress.js'
 import { createJobs } from './jobs/jobs.js'
@@ -65,9 +66,6 @@ export interface Kernel {
 }
 
 const LINK_TTL_MS = 7 * 24 * 3_600_000
-const EVENT_HOURS = 72
-const EVENT_ROWS = 1_000_000
-const INBOX_DAYS = 7
 
 const names = {
   sequencer: token<Sequencer>('sequencer'),
@@ -81,6 +79,7 @@ const names = {
   attachments: token<ReturnType<typeof createAttachments>>('attachments'),
   sla: token<Sla>('sla'),
   analytics: token<ReturnType<typeof createAnalytics>>('analytics'),
+  webhooks: token<WebhookParts>('webhooks'),
   agents: token<Agents>('agents'),
   rules: token<{ stop(): Promise<void> }>('rules'),
   http: token<HttpServer>('http'),
@@ -319,6 +318,11 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
         }),
       (service) => service.stop(),
     )
+    const webhooks = container.register(
+      names.webhooks,
+      () => composeWebhooks({ ...base, config, reader, events: sequencer, egress, leases: jobs.leases, rootKey }),
+      (service) => service.stop(),
+    )
     const agents = container.register(names.agents, () =>
       createAgents({
         ...base,
@@ -352,6 +356,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
       plugins: host,
       files,
       analytics,
+      webhooks: webhooks.service,
       metrics: () => metrics.exposition(),
       ping: () => ping(db),
     })
@@ -364,14 +369,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     jobs.task('drain', async (payload) => {
       if (typeof payload === 'number') await drain.drain(payload)
     })
-    jobs.every('attachments-sweep', 10, () => attachments.sweep())
-    jobs.every('snooze', 15, async () => void (await conversations.wakeSnoozed()))
-    jobs.every('retention', 600, async () => {
-      await sequencer.prune(EVENT_HOURS, EVENT_ROWS)
-      await pruneInbox(db, INBOX_DAYS)
-      await accounts.prune()
-      await agents.prune()
-    })
+    scheduleUpkeep({ db, jobs, sequencer, attachments, conversations, webhooks, accounts, agents })
 
     await accounts.syncFromConfig(config.agents)
     await jobs.start()
@@ -392,6 +390,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
       outbound.start()
     }
     analytics.start()
+    if (works) await webhooks.start()
     const { url } = await http.listen()
     return {
       url,

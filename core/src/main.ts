@@ -10,6 +10,8 @@ import { problemLine } from './config/report.js'
 import { Sequencer } from './events/sequencer.js'
 import { ThroughlineError, type ErrorCode } from './errors.js'
 import { createIds } from './ids.js'
+import { createWebhookService } from './events/webhooks/webhook-service.js'
+import { createWebhookStore } from './events/webhooks/webhook-store.js'
 import { createInboxService } from './inbound/inbox-service.js'
 import { addJobs } from './jobs/job-store.js'
 import { startKernel } from './kernel.js'
@@ -115,6 +117,12 @@ export async function openServices(options: EngineOptions): Promise<CommandServi
         addJobs,
         channel: null,
         stored: () => undefined,
+      }),
+      webhooks: createWebhookService({
+        endpoints: config.webhooks ?? [],
+        db: store.db,
+        store: createWebhookStore(store.db),
+        events: sequencer,
       }),
       sla: createSlaReader(store.db),
       quarantine: { list: () => liveStrikes(store.db), release: (instance) => releaseInstance(store.db, instance) },

@@ -8,6 +8,7 @@ import * as faults from './0007_faults.js'
 import * as quiet from './0008_quiet.js'
 import * as scan from './0009_scan.js'
 import * as preferred from './0010_preferred.js'
+import * as webhooks from './0011_webhooks.js'
 
 /** Every migration by name; the names' order is the order of running. Forward only: none has a `down`. */
 export const migrations: Readonly<Record<string, Migration>> = Object.freeze({
@@ -20,4 +21,5 @@ export const migrations: Readonly<Record<string, Migration>> = Object.freeze({
   '0008_quiet': { up: quiet.up },
   '0009_scan': { up: scan.up },
   '0010_preferred': { up: preferred.up },
+  '0011_webhooks': { up: webhooks.up },
 })

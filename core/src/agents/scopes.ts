@@ -27,7 +27,7 @@ export function may(principal: Principal, scope: Scope): boolean {
 /** Offers and what else is meant for one agent: that agent, and those who supervise. */
 export function maySee(principal: Principal, event: { readonly agent: string | null; readonly type: string }): boolean {
   const { type } = event
-  if (/^(plugin|inbox|rules)\./.test(type) || type === 'config.changed') {
+  if (/^(plugin|inbox|rules|webhook)\./.test(type) || type === 'config.changed') {
     return principal.scopes.has('admin')
   }
   return event.agent === null || event.agent === principal.agent || principal.scopes.has('supervise')

@@ -1,4 +1,5 @@
 import type { AgentAccounts } from '../agents/contract.js'
+import type { WebhookService } from '../events/webhooks/contract.js'
 import type { InboxService } from '../inbound/contract.js'
 import type { ReplanService, Rules } from '../routing/contract.js'
 import type { Strike } from '../plugins/quarantine-store.js'
@@ -20,6 +21,7 @@ export interface RunningEngine {
 export interface CommandServices {
   readonly accounts: AgentAccounts
   readonly inbox: InboxService
+  readonly webhooks: WebhookService
   /** What was promised, and what became of it. */
   readonly sla: Pick<SlaService, 'explain'>
   /** Plugin instances that took a process down, and the way back. */

@@ -39,6 +39,10 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
       summary: 'Parked inbound events: list, show, replay.',
       load: async () => (await import('./commands/inbox.js')).inbox,
     },
+    webhooks: {
+      summary: 'Outgoing webhooks: list, deliveries, replay.',
+      load: async () => (await import('./commands/webhooks.js')).webhooks,
+    },
     rules: {
       summary: 'Rule files: test, diff, explain, replan.',
       load: async () => (await import('./commands/rules.js')).rules,

@@ -12,6 +12,7 @@ import type {
   QueueConfig,
   StatusConfig,
   SurfaceConfig,
+  WebhookConfig,
   WorkforceConfig,
 } from './contract.js'
 import { dottedPath, joinPointer } from './pointer.js'
@@ -45,6 +46,7 @@ interface RootData {
   readonly workforce: WorkforceConfig
   readonly agents: Readonly<Record<string, Omit<AgentConfig, 'id' | 'name'> & { name?: string; role: AgentRole }>>
   readonly calendars: Readonly<Record<string, Omit<CalendarConfig, 'id'>>>
+  readonly webhooks: Readonly<Record<string, Omit<WebhookConfig, 'id'>>>
 }
 
 export function buildConfig(input: BuildInput): Config {
@@ -76,6 +78,7 @@ export function buildConfig(input: BuildInput): Config {
     identity: instances('identity'),
     routing: instances('routing'),
     analytics: instances('analytics'),
+    webhooks: Object.entries(root.webhooks).map(([id, webhook]) => ({ ...webhook, id })),
     surfaces: entriesOf(member(root, 'surfaces')).map(([id, entry]) => buildSurface(input, id, entry)),
     plugins: [
       ...extra.flatMap((section) => instances(section)),

@@ -133,6 +133,22 @@ export interface CalendarConfig {
   readonly overrides: Readonly<Record<string, readonly string[]>>
 }
 
+/** One receiver of outgoing webhooks. */
+export interface WebhookConfig {
+  readonly id: string
+  readonly url: string
+  /** `whsec_<base64>`, 24 bytes or more. The first is the current one; every one signs, so that secrets can be changed. */
+  readonly secrets: readonly string[]
+  /** Types (`message.inbound`), areas (`sla.*`) or `*`. */
+  readonly events: readonly string[]
+  readonly pii: 'none' | 'pseudonymous' | 'full'
+  readonly headers: Readonly<Record<string, string>>
+  readonly timeoutSeconds: number
+  /** Requests to this receiver at the same time. */
+  readonly concurrency: number
+  readonly enabled: boolean
+}
+
 export type NodeRole = 'web' | 'worker'
 
 export interface Config {
@@ -161,6 +177,8 @@ export interface Config {
   readonly routing: readonly InstanceConfig[]
   readonly analytics: readonly InstanceConfig[]
   readonly surfaces: readonly SurfaceConfig[]
+  /** Receivers of signed events. Absent only in tests. */
+  readonly webhooks?: readonly WebhookConfig[]
   /** Further kinds, passed through to the plugin host: assistants, context, knowledge, notifiers, storage, bus. */
   readonly plugins: readonly InstanceConfig[]
   readonly queues: readonly QueueConfig[]

@@ -1,5 +1,6 @@
 import { instanceSections } from './problem.js'
 import { group, map, names, type SchemaNode } from './schema-node.js'
+import { webhook } from './webhook-schema.js'
 import { agent, calendar, channelKinds, queue, status, team, workforce } from './work-schema.js'
 
 export type { SchemaNode } from './schema-node.js'
@@ -108,7 +109,9 @@ const server = group('The HTTP server.', {
     default: 4194304,
     description: 'Largest webhook body in bytes.',
   },
-  egressAllow: names('Private addresses, networks or hosts that plugins may call: "10.1.0.0/16", "crm.internal:8443".'),
+  egressAllow: names(
+    'Private addresses, networks or hosts that plugins and webhooks may call: "10.1.0.0/16", "crm.internal:8443".',
+  ),
 })
 const database = group('PostgreSQL 14 or newer.', {
   url: {
@@ -158,6 +161,7 @@ export const rootSchema: SchemaNode = Object.freeze({
       pretty: { type: 'boolean', default: false, description: 'For people instead of machines.' },
     }),
     ...sections,
+    webhooks: map('Receivers of signed events over HTTP (Standard Webhooks).', webhook),
     bus: { ...instanceSchema(), description: 'Wake-ups between nodes; absent: PostgreSQL LISTEN/NOTIFY.' },
     queues: map('Lines in which conversations wait.', queue),
     defaultQueue: {

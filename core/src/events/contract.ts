@@ -1,8 +1,10 @@
 import type { LoggedEvent } from '@throughline/plugin-sdk'
 import type { Transaction } from 'kysely'
+import type { EventType } from '../store/event-types.js'
 import type { Tables } from '../store/tables.js'
 
 export type { LoggedEvent } from '@throughline/plugin-sdk'
+export { eventTypes, type EventType } from '../store/event-types.js'
 
 /** A durable event about to be written; it gets its position after the transaction has committed. */
 export interface NewEvent {
@@ -18,91 +20,6 @@ export interface NewEvent {
   readonly cause?: string | null
   readonly data: Readonly<Record<string, unknown>>
 }
-
-export const eventTypes = [
-  'conversation.created',
-  'conversation.updated',
-  'conversation.joined',
-  'conversation.split',
-  'conversation.touchpointAdded',
-  'conversation.resolved',
-  'conversation.reopened',
-  'conversation.snoozed',
-  'message.inbound',
-  'message.edited',
-  'message.deleted',
-  'message.reaction',
-  'message.queued',
-  'message.sending',
-  'message.sent',
-  'message.delivered',
-  'message.read',
-  'message.failed',
-  'message.unknown',
-  'message.dead',
-  'message.cancelled',
-  'message.echo',
-  'attachment.stored',
-  'attachment.missing',
-  'note.added',
-  'work.held',
-  'work.queued',
-  'work.assigned',
-  'work.unassigned',
-  'work.transferred',
-  'work.reordered',
-  'work.moved',
-  'work.required',
-  'work.reweighed',
-  'work.wrapping',
-  'work.completed',
-  'work.abandoned',
-  'offer.created',
-  'offer.presented',
-  'offer.accepted',
-  'offer.declined',
-  'offer.expired',
-  'offer.rescinded',
-  'offer.cancelled',
-  'routing.noRoute',
-  'routing.alert',
-  'rule.failed',
-  'rules.live',
-  'rules.refused',
-  'rules.rolledBack',
-  'sla.started',
-  'sla.changed',
-  'sla.warned',
-  'sla.breached',
-  'sla.met',
-  'sla.missed',
-  'sla.cancelled',
-  'sla.escalated',
-  'contact.created',
-  'contact.updated',
-  'identity.linked',
-  'identity.unlinked',
-  'identity.suggested',
-  'identity.rejected',
-  'identity.conflict',
-  'inbox.parked',
-  'inbox.replayed',
-  'channel.degraded',
-  'channel.restored',
-  'plugin.error',
-  'agent.presence',
-  'agent.frozen',
-  'agent.thawed',
-  'queue.drained',
-  'queue.resumed',
-  'conversation.monitored',
-  'conversation.barged',
-  'conversation.left',
-  'perms.changed',
-  'session.revoked',
-  'config.changed',
-] as const
-export type EventType = (typeof eventTypes)[number]
 
 /** Writing side. `append` runs inside the caller's transaction; `poke` after its commit. */
 export interface EventWriter {

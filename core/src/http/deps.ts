@@ -6,6 +6,7 @@ import type { Clock } from '../clock.js'
 import type { Config } from '../config/contract.js'
 import type { ConversationService } from '../conversations/contract.js'
 import type { EventReader } from '../events/contract.js'
+import type { WebhookService } from '../events/webhooks/contract.js'
 import type { IdentityService } from '../identity/contract.js'
 import type { Ids } from '../ids.js'
 import type { InboxService, Ingress } from '../inbound/contract.js'
@@ -36,6 +37,7 @@ export interface HttpDeps {
   readonly plugins: PluginHost
   readonly files: FileSystem
   readonly analytics: AnalyticsRunner
+  readonly webhooks: WebhookService
   /** Counters of plugins, as Prometheus text. */
   readonly metrics: () => string
   /** Throws when the database does not answer. */

@@ -16,6 +16,7 @@ import { ruleRoutes } from './routes/rules.js'
 import { sessionRoutes } from './routes/sessions.js'
 import { socketRoutes } from './routes/socket.js'
 import { supervisionRoutes } from './routes/supervision.js'
+import { webhookRoutes } from './routes/webhooks.js'
 import { surfaceRoutes } from './routes/surfaces.js'
 
 export interface HttpServer {
@@ -75,6 +76,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
   await app.register((scope) => eventRoutes(scope, deps))
   await app.register((scope) => adminRoutes(scope, deps))
   await app.register((scope) => ruleRoutes(scope, deps))
+  await app.register((scope) => webhookRoutes(scope, deps))
   await app.register((scope) => supervisionRoutes(scope, deps))
   await app.register((scope) => healthRoutes(scope, deps))
   await app.register((scope) => fileRoutes(scope, deps))

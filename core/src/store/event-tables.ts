@@ -66,3 +66,29 @@ export interface PluginQuarantineTable {
   confirmed_at: Date | null
   released_at: Date | null
 }
+
+export interface WebhookEndpointTable {
+  id: string
+  url_digest: string
+  position: number
+  failures: Generated<number>
+  failing_since: Date | null
+  paused_until: Date | null
+  disabled_at: Date | null
+  disabled_reason: string | null
+}
+
+export interface WebhookDeliveryTable {
+  endpoint: string
+  position: number
+  message_id: string
+  event_type: string
+  state: Generated<'pending' | 'delivered' | 'failed'>
+  attempts: Generated<number>
+  replays: Generated<number>
+  next_at: Generated<Date>
+  last_at: Date | null
+  last_status: number | null
+  last_error: string | null
+  created_at: Generated<Date>
+}

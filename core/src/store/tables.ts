@@ -26,6 +26,8 @@ import type {
   PluginQuarantineTable,
   PluginStateTable,
   AnalyticsCursorTable,
+  WebhookDeliveryTable,
+  WebhookEndpointTable,
 } from './event-tables.js'
 import type { ContactTable, IdentifierTable, ContactJoinTable, IdentitySuggestionTable } from './identity-tables.js'
 import type { InboxTable, InboxWaitingTable, ShardTable, LaneTroubleTable } from './inbound-tables.js'
@@ -83,6 +85,8 @@ export interface Tables {
   plugin_state: PluginStateTable
   plugin_quarantine: PluginQuarantineTable
   analytics_cursor: AnalyticsCursorTable
+  webhook_endpoint: WebhookEndpointTable
+  webhook_delivery: WebhookDeliveryTable
   sla_clock: SlaClockTable
   sla_conversation: SlaConversationTable
   sla_cursor: SlaCursorTable

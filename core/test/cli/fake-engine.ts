@@ -113,6 +113,11 @@ export function fakeEngine(start?: EngineEntry['startEngine']): FakeEngine {
           return Promise.resolve({
             accounts: accounts as unknown as AgentAccounts,
             inbox,
+            webhooks: {
+              list: () => Promise.resolve([]),
+              deliveries: () => Promise.resolve([]),
+              replay: note('webhooks.replay', { replayed: 1, last: 7 }),
+            },
             sla: { explain: (id) => Promise.resolve(id === explained.conversation ? explained : null) },
             history: { since: async function* () {}, text: () => Promise.resolve(null) },
             quarantine: {

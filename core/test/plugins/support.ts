@@ -135,7 +135,11 @@ export async function testHost(
   return { host, lines, accepted }
 }
 
-/** Waits for a condition; the test's own time limit is the only clock. */
+/** Waits for a condition. The bound is no assertion: it turns a hang into a failure that names what was waited for. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await delay(10)
+  const end = performance.now() + 20_000
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`this did not come true: ${String(condition)}`)
+    await delay(10)
+  }
 }
