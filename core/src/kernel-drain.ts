@@ -11,6 +11,7 @@ import { setConsent } from './identity/resolve-store.js'
 import type { Ids } from './ids.js'
 import { Drain } from './inbound/drain.js'
 import type { FreshRows } from './inbound/fresh-rows.js'
+import { matchChoice } from './outbound/choices.js'
 import type { OutboundService } from './outbound/contract.js'
 import { verifyReplyToken } from './outbound/reply-token.js'
 import type { SupervisedHost } from './plugins/host.js'
@@ -56,6 +57,7 @@ export function composeDrain(parts: DrainParts): Drain<PreparedSender> {
     channelKind: parts.channelKind,
     watched: parts.watched,
     openReplyToken,
+    chosen: matchChoice,
     continuity: (facts: Parameters<typeof defaultContinuity>[0]) => {
       const hit = rules.evaluate('continuity', facts as unknown as Readonly<Record<string, unknown>>)
       const action = hit?.then['action']

@@ -3,7 +3,7 @@ import type { NewEvent } from '../events/contract.js'
 import type { Ids } from '../ids.js'
 import type { Tables } from '../store/tables.js'
 import type { ConversationRow } from './candidate-store.js'
-import { choose, loadBatch, type TimelineDeps, type TimelineInput } from './choose.js'
+import { choose, chosenValue, loadBatch, type TimelineDeps, type TimelineInput } from './choose.js'
 import { contentOf, mediaOf } from './incoming-text.js'
 import {
   insertAttachments,
@@ -27,6 +27,8 @@ export interface NeedsRouting {
   readonly channel: string
   readonly input: TimelineInput
   readonly text: string
+  /** Value of the choice that the message is. */
+  readonly choice: string | null
   readonly hasAttachments: boolean
 }
 
@@ -144,6 +146,7 @@ export async function applyMessages(
         lastTouchpoint: echo ? (changed.get(conversation.id)?.lastTouchpoint ?? null) : touchpoint.id,
       }),
     )
+    const choice = echo ? null : chosenValue(input, conversation, batch, deps)
     const messageId = deps.ids()
     const media = mediaOf(parts)
     for (const { index, handle } of media) {
@@ -194,7 +197,7 @@ export async function applyMessages(
           at: event.at,
           text: text.slice(0, 1000),
           parts: parts.map((part) => part.type),
-          ...(event.type === 'action' ? { action: event.value } : {}),
+          ...(choice === null ? {} : { action: choice }),
           ...(automatic ? { automatic: true } : {}),
           ...(late ? { late: true } : {}),
         },
@@ -211,6 +214,7 @@ export async function applyMessages(
         channel: input.channel,
         input,
         text,
+        choice,
         hasAttachments: media.length > 0,
       })
     }

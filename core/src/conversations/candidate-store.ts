@@ -1,4 +1,5 @@
 import { sql, type Transaction } from 'kysely'
+import type { Choice } from '@throughline/plugin-sdk'
 import type { Tables } from '../store/tables.js'
 import type { ConversationStatus } from './contract.js'
 
@@ -22,7 +23,13 @@ export interface ConversationRow {
   createdAt: Date
   /** Somebody handles it already: a work item that has not ended. */
   hasWork: boolean
-  touchpoints: readonly { id: string; channel: string; thread: string }[]
+  touchpoints: readonly {
+    id: string
+    channel: string
+    thread: string
+    /** What the customer was asked to answer with a number, while that is not too long ago. */
+    choices?: readonly Choice[] | null
+  }[]
 }
 
 const columns = sql.raw(`
@@ -31,7 +38,8 @@ const columns = sql.raw(`
   c.snoozed_until as "snoozedUntil", c.resolved_at as "resolvedAt", c.version, c.created_at as "createdAt",
   exists (select 1 from work_item w where w.conversation_id = c.id
     and w.state in ('held', 'queued', 'offered', 'assigned', 'wrapping')) as "hasWork",
-  coalesce((select json_agg(json_build_object('id', t.id, 'channel', t.channel, 'thread', t.thread))
+  coalesce((select json_agg(json_build_object('id', t.id, 'channel', t.channel, 'thread', t.thread,
+    'choices', case when t.choices_until > now() then t.choices end))
     from touchpoint t where t.conversation_id = c.id), '[]') as touchpoints`)
 
 /**

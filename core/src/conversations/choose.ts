@@ -1,5 +1,5 @@
 import type { Transaction } from 'kysely'
-import type { InboundEvent } from '@throughline/plugin-sdk'
+import type { Choice, InboundEvent } from '@throughline/plugin-sdk'
 import type { ChannelKind } from '../config/contract.js'
 import type { Ids } from '../ids.js'
 import type { Tables } from '../store/tables.js'
@@ -21,7 +21,12 @@ export interface TimelineDeps {
   readonly watched: (channel: string) => boolean
   /** The conversation a signed reply token stands for, if it was minted for this thread. */
   readonly openReplyToken: (token: string, thread: string) => string | null
+  /** Which of the choices a typed answer means, if it is one for certain. */
+  readonly chosen: (text: string, choices: readonly Choice[]) => Choice | null
 }
+
+/** Longer texts are no answer to a list. */
+const MAX_ANSWER = 200
 
 type Said = Extract<InboundEvent, { type: 'message' | 'action' }>
 
@@ -164,6 +169,36 @@ export function choose(
     deps.continuity,
   )
   return { conversation: row, relatedTo: row ? null : relatedTo }
+}
+
+/**
+ * What the customer chose: the value of a button, or of the numbered choice that a typed answer means. The list may stand
+ * in an earlier conversation of the same thread.
+ */
+export function chosenValue(
+  input: TimelineInput,
+  conversation: ConversationRow,
+  batch: Batch,
+  deps: TimelineDeps,
+): string | null {
+  const { event, channel, contact } = input
+  if (event.type === 'action') return event.value
+  const text = typedText(event)
+  if (text === null || text.length > MAX_ANSWER || event.automatic === true) return null
+  for (const { touchpoints } of [conversation, ...(batch.byContact.get(contact.id) ?? [])]) {
+    for (const touchpoint of touchpoints) {
+      if (!touchpoint.choices || touchpoint.channel !== channel || touchpoint.thread !== event.thread.id) continue
+      const choice = deps.chosen(text, touchpoint.choices)
+      return choice === null ? null : (choice.value ?? choice.label)
+    }
+  }
+  return null
+}
+
+function typedText(event: Extract<Said, { type: 'message' }>): string | null {
+  const [part, ...more] = event.parts ?? []
+  if (part === undefined) return event.text ?? null
+  return more.length === 0 && part.type === 'text' ? part.text : null
 }
 
 function replyIds(event: Said): readonly string[] {

@@ -78,6 +78,7 @@ interface Routable {
   readonly channel: string
   readonly input: BatchMessage
   readonly text: string
+  readonly choice: string | null
   readonly hasAttachments: boolean
 }
 
@@ -319,6 +320,7 @@ function factsOf(need: Routable, now: string, kind: ChannelKind): Facts {
       length: need.text.length,
       automatic: false,
       hasAttachments: need.hasAttachments,
+      choice: need.choice,
     },
     channel: { id: need.channel, kind },
   })

@@ -15,6 +15,7 @@ export function planChoices(fit: Fit, body: string, choices: readonly Choice[]):
   const buttons = native?.url ? choices : choices.filter((choice) => choice.url === undefined)
   if (!native) {
     fit.lose('buttons are shown as a numbered list; the customer answers with a number')
+    fit.numbered()
     return planText(fit, numberedText(body, choices, first))
   }
   const linkLines = native.url ? [] : links.map((choice) => `${choice.label}: ${choice.url}`)
@@ -22,12 +23,14 @@ export function planChoices(fit: Fit, body: string, choices: readonly Choice[]):
   if (buttons.length === 0) return planText(fit, [body, linkLines.join('\n')].filter(Boolean).join('\n\n'))
   if (buttons.length > native.max) {
     fit.lose(`${buttons.length} buttons are shown as a numbered list, the channel has ${native.max} at most`)
+    fit.numbered()
     return planText(fit, numberedText(body, choices, first))
   }
   const unit = fit.unit === 'gsm7' ? 'utf16' : fit.unit
   const short = buttons.map((choice) => truncate(choice.label, native.maxLabel, unit))
   if (new Set(short).size < new Set(buttons.map((choice) => choice.label)).size) {
     fit.lose('buttons are shown as a numbered list, their labels are too long for the channel')
+    fit.numbered()
     return planText(fit, numberedText(body, choices, first))
   }
   const shortened = buttons.filter((choice) => measure(choice.label, unit) > native.maxLabel)

@@ -20,13 +20,24 @@ export interface Fit {
   fileUrl(key: string): string
   /** Records a loss, in words for the agent; the same loss once. */
   lose(what: string): void
+  /** Notes that choices are shown with their numbers: the customer will answer with one. */
+  numbered(): void
   /** Reserves numbers for choices; answers the first. */
   number(count: number): number
 }
 
-export function createFit(capabilities: Capabilities, options: PlanOptions, losses: Set<string>): Fit {
+export function createFit(
+  capabilities: Capabilities,
+  options: PlanOptions,
+  losses: Set<string>,
+): Fit & { readonly listed: boolean } {
   let next = 1
+  let listed = false
   return {
+    get listed() {
+      return listed
+    },
+    numbered: () => void (listed = true),
     capabilities,
     unit: capabilities.text.unit ?? 'utf16',
     maxLength: Math.max(1, capabilities.text.maxLength),

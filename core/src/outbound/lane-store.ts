@@ -1,6 +1,7 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
 import type { Tables } from '../store/tables.js'
 import type { SendState } from './message-state-store.js'
+import type { PlanResult } from './plan.js'
 import type { StoredPart } from './stored-part.js'
 
 /** A send that this node has taken: it alone may deliver it until the lease ends. */
@@ -137,7 +138,7 @@ export async function replacePart(
   trx: Transaction<Tables>,
   send: ClaimedSend,
   parts: readonly StoredPart[],
-  losses: readonly string[],
+  { losses, numbered }: Pick<PlanResult, 'losses' | 'numbered'>,
   ids: () => string,
 ): Promise<boolean> {
   await sql`select 1 from conversation where id = ${send.conversation} for no key update`.execute(trx)
@@ -162,5 +163,10 @@ export async function replacePart(
   await sql`
     update message set losses = ((coalesce(losses::jsonb, '[]') || ${JSON.stringify(losses)}::jsonb))::json
     where id = ${send.messageId}`.execute(trx)
+  if (numbered.length > 0) {
+    await sql`
+      update touchpoint set choices = ${JSON.stringify(numbered)}, choices_until = clock_timestamp() + interval '24 hours'
+      where id = ${send.touchpoint}`.execute(trx)
+  }
   return true
 }

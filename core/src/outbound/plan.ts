@@ -1,6 +1,6 @@
-import type { Capabilities, Part } from '@throughline/plugin-sdk'
+import type { Capabilities, Choice, Part } from '@throughline/plugin-sdk'
 import { planCard, planCarousel } from './cards.js'
-import { planChoices } from './choices.js'
+import { choicesOf, planChoices } from './choices.js'
 import { createFit, type Fit, type PlannedPart, type PlanOptions } from './fit.js'
 import { planMedia } from './media.js'
 import { contactText, locationText } from './plain-text.js'
@@ -14,6 +14,8 @@ export interface PlanResult {
   readonly parts: readonly PlannedPart[]
   /** What the channel cannot show, in words for the agent. */
   readonly losses: readonly string[]
+  /** Every choice of the message in the order of its numbers, where some are shown as a numbered list; else empty. */
+  readonly numbered: readonly Choice[]
 }
 
 /**
@@ -25,7 +27,7 @@ export function plan(parts: readonly Part[], capabilities: Capabilities, options
   const losses = new Set<string>()
   const fit = createFit(capabilities, options, losses)
   const planned = parts.flatMap((part) => planPart(fit, part))
-  return { parts: planned, losses: [...losses] }
+  return { parts: planned, losses: [...losses], numbered: fit.listed ? choicesOf(parts) : [] }
 }
 
 function planPart(fit: Fit, part: Part): PlannedPart[] {

@@ -94,6 +94,7 @@ async function writeMessage(
     subject,
     replyTo,
     losses: prepared.plan.losses,
+    numbered: prepared.plan.numbered,
     sends,
   })
   const watched = deps.watched(touchpoint.channel)

@@ -36,7 +36,7 @@ export async function recordOutcome(deps: RecordDeps, send: ClaimedSend, outcome
     if (replanned) {
       const { content: _, text: __, ...kept } = send.part
       const parts = replanned.parts.map((part): StoredPart => ({ ...kept, ...part }))
-      return replacePart(trx, send, parts, replanned.losses, deps.ids)
+      return replacePart(trx, send, parts, replanned, deps.ids)
     }
     const written = await writeOutcome(deps, trx, send, outcome)
     await failPoint?.('deliver.before-commit')

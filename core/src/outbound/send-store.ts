@@ -1,5 +1,5 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
-import type { Part } from '@throughline/plugin-sdk'
+import type { Choice, Part } from '@throughline/plugin-sdk'
 import type { Tables } from '../store/tables.js'
 import type { StoredPart } from './stored-part.js'
 
@@ -90,12 +90,14 @@ export interface NewMessage {
   readonly subject: string | null
   readonly replyTo: string | null
   readonly losses: readonly string[]
+  /** Choices the customer sees as a numbered list. */
+  readonly numbered: readonly Choice[]
   /** Ids are the idempotency keys of the parts. */
   readonly sends: readonly { readonly id: string; readonly part: StoredPart }[]
 }
 
 /**
- * Message, sends and the conversation's own fields. Lock: the conversation, held by the caller, so that `seq` ascends in
+ * Message, sends, the conversation's own fields and the choices its touchpoint waits for. Lock: the conversation, held by the caller, so that `seq` ascends in
  * the order of the commits of one conversation. Answers the conversation's new version.
  */
 export async function insertMessage(trx: Transaction<Tables>, message: NewMessage): Promise<number> {
@@ -108,7 +110,14 @@ export async function insertMessage(trx: Transaction<Tables>, message: NewMessag
       ${author.kind === 'system'}, clock_timestamp(), clock_timestamp(), 'queued',
       ${message.losses.length > 0 ? JSON.stringify(message.losses) : null})`.execute(trx)
   await insertSends(trx, message)
+  const numbered = message.numbered.length > 0 ? JSON.stringify(message.numbered) : null
+  // What an agent or a bot says later takes the numbers away: then "2" may mean anything. The engine's own words do not.
   const { rows } = await sql<{ version: number }>`
+    with listed as (
+      update touchpoint set choices = ${numbered}::json,
+        choices_until = case when ${numbered}::text is not null then clock_timestamp() + interval '24 hours' end
+      where id = ${touchpoint.id} and (${numbered}::text is not null or (choices is not null and ${author.kind !== 'system'}))
+    )
     update conversation set version = version + 1, last_message_at = clock_timestamp(),
       waiting_since = case when ${author.kind === 'agent'} then null else waiting_since end
     where id = ${message.conversation} returning version`.execute(trx)

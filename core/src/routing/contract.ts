@@ -33,6 +33,8 @@ export interface Facts {
     readonly length: number
     readonly automatic: boolean
     readonly hasAttachments: boolean
+    /** Value of the choice that the message is: a pressed button, or the number of a listed one. */
+    readonly choice?: string | null
   } | null
   readonly channel: { readonly id: string; readonly kind: ChannelKind }
 }

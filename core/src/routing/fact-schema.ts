@@ -38,6 +38,7 @@ const message: FactFields = {
   length: leaf('number', 'Characters of the text.'),
   automatic: leaf('boolean', 'Sent by a machine: an absence note, a bounce.'),
   hasAttachments: leaf('boolean', 'The message carries files.'),
+  choice: leaf('string', 'Value of the choice it is: a pressed button, or the number of a listed one.', true),
 }
 
 /** What a promise may depend on; the same for escalations, which add the clock and its level. */

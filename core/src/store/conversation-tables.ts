@@ -35,6 +35,8 @@ export interface TouchpointTable {
   thread_kind: Generated<string>
   title: string | null
   last_inbound_at: Date | null
+  choices: ColumnType<unknown, string | null | undefined, string | null>
+  choices_until: ColumnType<Date | null, Date | null | undefined, Date | null>
   created_at: Generated<Date>
 }
 

@@ -14,6 +14,7 @@ import { joinContacts } from '../../src/identity/join.js'
 import { Drain } from '../../src/inbound/drain.js'
 import { GroupCommitIngress } from '../../src/inbound/ingress.js'
 import type { Jobs, NewJob } from '../../src/jobs/contract.js'
+import { matchChoice } from '../../src/outbound/choices.js'
 import { createRouting } from '../../src/routing/routing.js'
 import type { Store } from '../../src/store/store.js'
 
@@ -94,6 +95,7 @@ export async function pipeline(
     channelKind: () => 'messaging',
     watched: () => false,
     openReplyToken: () => null,
+    chosen: matchChoice,
     ...options.timeline,
   }
   const drain = new Drain<PreparedSender>({
