@@ -48,10 +48,14 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   })
   let end: (code: number) => void = () => undefined
   const done = new Promise<number>((resolve) => (end = resolve))
+  const watchdog = startWatchdog({ databaseUrl: store.url, log })
+  const allowExit = keepPluginsFromEnding()
+  const unwatch = async (): Promise<void> => {
+    allowExit()
+    await watchdog.stop()
+  }
   try {
     await migrate(store, log)
-    const watchdog = startWatchdog({ databaseUrl: store.url, log })
-    const allowExit = keepPluginsFromEnding()
     const kernel = await startKernel({ config, store, log, release, watchdog })
     const undo = installCrashAttribution(kernel.plugins, log, {
       exit: (code) => {
@@ -78,14 +82,14 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
           await kernel.stop()
           await store.close()
           undo()
-          allowExit()
-          await watchdog.stop()
+          await unwatch()
           log.info({}, 'stopped')
           log.flush()
         })()),
     }
   } catch (error) {
     await store.close()
+    await unwatch()
     throw error
   }
 }

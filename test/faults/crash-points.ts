@@ -39,6 +39,7 @@ export const crashPoints: Fault = {
           armed(points.map((point, i) => `${point}=${action}@${2 + (i % 3)}`).join(',')),
         )
         process.kill(node.pid, 'SIGUSR2')
+        for (let i = 0; i < 4; i++) void world.traffic.one(`fresh-${action}-${i}`)
         await pause(12_000)
         const met = points.filter((point) => node.output().includes(`fail-point ${point}: `))
         runs += met.length
@@ -49,6 +50,8 @@ export const crashPoints: Fault = {
         await world.kill9(0)
         const node = await world.start(0, armed(`${point}=crash@2`))
         process.kill(node.pid, 'SIGUSR2')
+        // New conversations are new work; the others have their agent already.
+        for (let i = 0; i < 3; i++) void world.traffic.one(`fresh-${point}-${i}`)
         const ended = await Promise.race([node.ended.then(() => true), pause(15_000).then(() => false)])
         if (!ended) {
           broken.push(`${point} was not reached`)

@@ -99,6 +99,13 @@ export async function compare(all: Ledgers): Promise<Verdict> {
      where m.direction = 'out' group by m.id order by 3`,
   )
   const unsure = outbound.filter(({ state }) => ['failed', 'dead', 'unknown'].includes(state)).map(({ text }) => text)
+  if (unsure.length > 0) {
+    const why = await query<{ why: string }>(
+      all.databaseUrl,
+      `select distinct state || ' ' || coalesce(error_code, '') as why from send where state in ('failed', 'dead', 'unknown')`,
+    )
+    findings.push(`unsure (${unsure.length}): ${why.map((one) => one.why).join(', ')}`)
+  }
   const delivered = all.provider.taken.map(({ text }) => text)
   lost += note(
     'accepted from an agent, not stored',

@@ -1,5 +1,6 @@
 import { isPluginError, type Logger, type OutboundPart, type Sent } from '@throughline/plugin-sdk'
 import type { ChannelInstance } from '../plugins/contract.js'
+import { failPoint } from '../store/fail-point.js'
 import type { ClaimedSend } from './lane-store.js'
 import { outcomeOf, type Outcome } from './outcome.js'
 import { mintReplyToken } from './reply-token.js'
@@ -28,6 +29,7 @@ export async function attemptSend(deps: AttemptDeps, input: AttemptInput): Promi
   const { instance, send } = input
   let part: OutboundPart
   try {
+    await failPoint?.('deliver.claimed')
     part = partOf(deps, send, (await input.references).get(send.id) ?? [])
   } catch (error) {
     deps.log.warn({ channel: send.channel, code: sqlState(error) ?? 'unknown' }, 'a send could not be prepared')

@@ -160,7 +160,6 @@ export class Deliverer {
   ): Promise<void> {
     const { leaseMs, sendTimeoutMs } = this.#limits
     const startBefore = claimedAt + leaseMs - sendTimeoutMs
-    await failPoint?.('deliver.claimed')
     // A claim that was under way when the node was told to stop goes back untried.
     const outcome = this.#running
       ? await attemptSend(this.#deps, { instance, send, references, timeoutMs: sendTimeoutMs, startBefore })

@@ -2,16 +2,26 @@ import type { Command } from '../command.js'
 import type { RunningEngine } from '../engine-entry.js'
 import { exitCodes } from '../exit-codes.js'
 import { loadForCommand } from '../load-for-command.js'
+import { supervise } from '../supervise.js'
 
 /** A stop that takes longer is cut short: work is safe in the database, and other nodes take over. */
 const stopMs = 25_000
 
 export const start: Command = {
-  usage: 'start',
+  usage: 'start [--supervise]',
   summary: 'Run the engine until it is told to stop (SIGTERM or SIGINT).',
-  help: ['It stops within 25 seconds and loses nothing. A second signal ends it at once.'],
+  help: [
+    'It stops within 25 seconds and loses nothing. A second signal ends it at once.',
+    '--supervise  starts it again when it dies, where no systemd and no container does',
+  ],
+  options: { supervise: { type: 'boolean' } },
   async run(invocation) {
     loadForCommand(invocation)
+    if (invocation.options['supervise'] === true) {
+      const { terminal, configFile } = invocation
+      const command = [process.execPath, process.argv[1] ?? '', 'start', '--config', configFile] as const
+      return supervise({ command, env: terminal.env, cwd: terminal.cwd, err: terminal.err })
+    }
     const engine = await invocation.engine()
     const { terminal, configFile } = invocation
     return untilStopped(() => engine.startEngine({ configFile, env: terminal.env }), terminal.err)
