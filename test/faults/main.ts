@@ -20,7 +20,7 @@ process.exitCode = await main(process.argv.slice(2))
 async function main(args: readonly string[]): Promise<number> {
   const short = args.includes('--short')
   const at = args.indexOf('--seconds')
-  const seconds = at < 0 ? (short ? 8 : 30) : Number(args[at + 1])
+  const seconds = at < 0 ? (short ? 5 : 30) : Number(args[at + 1])
   const named = args
     .filter((arg, i) => !arg.startsWith('--') && (at < 0 || i !== at + 1))
     .map((arg) => arg.toUpperCase())

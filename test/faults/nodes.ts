@@ -51,7 +51,7 @@ export const nodeFaults: readonly Fault[] = [
     id: 'F2',
     what: 'kill -9 between the call to the network and its record',
     how: 'fail-point deliver.called: the network has the part, the node dies before it is written down',
-    short: true,
+    short: false,
     run: (server, { seconds }) =>
       inWorld(server, { id: 'F2' }, async (world, recoveries, broken) => {
         const runs = await during(seconds, async () => {

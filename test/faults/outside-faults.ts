@@ -35,7 +35,7 @@ export const outsideFaults: readonly Fault[] = [
   {
     id: 'F14',
     what: 'a console that does not read',
-    how: 'a signed-in socket whose reading is paused under load; the engine must close it and stay small',
+    how: 'a signed-in socket whose reading is paused under load; everybody else goes on',
     short: false,
     run: (server, { seconds }) =>
       inWorld(server, { id: 'F14' }, async (world, recoveries) => {

@@ -65,7 +65,8 @@ export function createPool(options: PoolOptions): pg.Pool {
     max: options.size ?? 10,
     application_name: 'throughline',
     statement_timeout: options.statementTimeoutMs ?? 30_000,
-    idle_in_transaction_session_timeout: options.statementTimeoutMs === 0 ? 0 : 60_000,
+    // A node that stands still inside a transaction keeps its locks from everybody: no longer than its leases live.
+    idle_in_transaction_session_timeout: options.statementTimeoutMs === 0 ? 0 : 20_000,
     connectionTimeoutMillis: 15_000,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
