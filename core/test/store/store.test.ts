@@ -46,7 +46,7 @@ test('connections are named and limited', async (t) => {
     `select current_setting('application_name') as name, current_setting('statement_timeout') as statements,
             current_setting('idle_in_transaction_session_timeout') as idle`,
   )
-  t.strictSame(rows, [{ name: 'throughline', statements: '30s', idle: '1min' }])
+  t.strictSame(rows, [{ name: 'throughline', statements: '30s', idle: '20s' }])
 })
 
 test('a lost connection ends neither the process nor the pool', async (t) => {
