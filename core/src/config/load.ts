@@ -13,6 +13,7 @@ import { readYaml } from './read.js'
 import { checkReferences, type Report } from './references.js'
 import { rootSchema } from './schema.js'
 import { check, compileSchema } from './validate.js'
+import { webhookSecrets } from './webhook-checks.js'
 
 export interface LoadOptions {
   readonly file: string
@@ -114,6 +115,12 @@ function checkProduction(data: unknown, expanded: Expanded, production: boolean,
     const severity = production ? 'error' : 'warning'
     report(severity, 'TL_CONFIG_SECRET_LITERAL', '/database/url', 'the file holds a password in plain text', remedy)
   }
+  for (const pointer of webhookSecrets(data).keys()) {
+    if (expanded.foreign.has(pointer)) continue
+    const remedy = 'Take it from outside: "${NAME}" or "${file:/run/secrets/name}".'
+    const severity = production ? 'error' : 'warning'
+    report(severity, 'TL_CONFIG_SECRET_LITERAL', pointer, 'the file holds a secret in plain text', remedy)
+  }
   const publicUrl = textOf(member(member(data, 'server'), 'publicUrl')) ?? ''
   if (production && publicUrl.startsWith('http://')) {
     const message = 'publicUrl does not use https; providers refuse such webhooks'
@@ -127,15 +134,16 @@ function checkProduction(data: unknown, expanded: Expanded, production: boolean,
   }
 }
 
-/** Text from outside that went into plugin settings or the connection string. Ports, flags and the like are no secrets. */
+/** Text from outside that went into plugin settings, webhooks or the connection string. Ports, flags and the like are no secrets. */
 function collectSecrets(data: unknown, expanded: Expanded): ReadonlySet<string> {
   const secrets = new Set<string>()
   for (const [pointer, values] of expanded.foreign) {
     const [section, id, field] = splitPointer(pointer)
     const settings = section === 'bus' ? id : field
-    if (settings !== 'config' && pointer !== '/database/url') continue
+    if (settings !== 'config' && section !== 'webhooks' && pointer !== '/database/url') continue
     for (const value of values) if (!/^(.{0,3}|\d{1,5}|true|false)$/.test(value)) secrets.add(value)
   }
+  for (const secret of webhookSecrets(data).values()) secrets.add(secret)
   const password = passwordOf(textOf(member(member(data, 'database'), 'url')) ?? '')
   if (password !== null) secrets.add(password).add(decode(password))
   return secrets

@@ -4,6 +4,7 @@ import { joinPointer } from './pointer.js'
 import { instanceSections } from './problem.js'
 import { entriesOf, isRecord, listOf, member, textOf } from './raw.js'
 import { suggest } from '../suggest.js'
+import { checkWebhooks } from './webhook-checks.js'
 
 /** Says that something is wrong at a pointer. The caller knows file and positions. */
 export type Report = (
@@ -26,6 +27,7 @@ export function checkReferences(data: unknown, report: Report): void {
   checkInstanceIds(data, report)
   checkMounts(data, report)
   checkProxies(data, report)
+  checkWebhooks(data, report)
 }
 
 function names(data: unknown, section: string): readonly string[] {

@@ -137,7 +137,7 @@ export async function testHost(
 
 /** Waits for a condition. The bound is no assertion: it turns a hang into a failure that names what was waited for. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 20_000
+  const end = performance.now() + 60_000
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`this did not come true: ${String(condition)}`)
     await delay(10)

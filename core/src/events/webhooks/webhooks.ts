@@ -1,43 +1,14 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Kysely } from 'kysely'
-import type { Clock, Logger } from '@throughline/plugin-sdk'
 import type { WebhookConfig } from '../../config/contract.js'
 import type { Leases } from '../../jobs/contract.js'
-import type { Tables } from '../../store/tables.js'
-import type { EventReader, EventWriter, LoggedEvent } from '../contract.js'
-import type { Due, WayOut } from './contract.js'
-import { payloadOf, sendOnce, type Answer } from './send.js'
+import { lead, type LeadDeps, type WebhookLimits } from './lead.js'
 import { createWebhookStore, type WebhookStore } from './webhook-store.js'
 
-export interface WebhooksDeps {
+export interface WebhooksDeps extends LeadDeps {
   readonly endpoints: readonly WebhookConfig[]
-  readonly db: Kysely<Tables>
-  readonly reader: EventReader
-  readonly events: EventWriter
-  readonly egress: WayOut
   readonly leases: Leases
-  /** Cuts an event to what the endpoint may see. */
-  readonly redact: (event: LoggedEvent, endpoint: WebhookConfig) => LoggedEvent
-  readonly clock: Clock
-  readonly random: () => number
-  readonly log: Logger
   readonly limits?: Partial<WebhookLimits>
-}
-
-export interface WebhookLimits {
-  /** Waits after the first, second … failed try; after the last of them the delivery has failed. */
-  readonly retryMs: readonly number[]
-  /** Failures in a row that open the breaker, and its first pause; it doubles up to ten minutes. */
-  readonly breakerFailures: number
-  readonly breakerMs: number
-  /** An endpoint that never succeeded for so long is disabled. */
-  readonly disableMs: number
-  /** Between looks, also for retries that are due; events wake the leading node at once. */
-  readonly standbyMs: number
-  readonly leaseMs: number
-  /** How long requests under way may still take when the node is told to stop. */
-  readonly graceMs: number
 }
 
 const minute = 60_000
@@ -51,9 +22,6 @@ const defaults: WebhookLimits = Object.freeze({
   leaseMs: 15_000,
   graceMs: 5_000,
 })
-const maxBreakerMs = 10 * minute
-const takeMost = 1_000
-const sendMost = 200
 
 export interface Webhooks {
   start(): Promise<void>
@@ -106,120 +74,4 @@ async function serve(deps: Parts, endpoint: WebhookConfig, signal: AbortSignal):
     }
     await delay(limits.standbyMs, undefined, { signal }).catch(() => undefined)
   }
-}
-
-/** What one node needs while it leads an endpoint. */
-type Lead = Parts & {
-  readonly limits: WebhookLimits
-  readonly endpoint: WebhookConfig
-  /** No further request. */
-  readonly signal: AbortSignal
-  /** Not even those under way. */
-  readonly cut: AbortSignal
-}
-
-async function lead(led: Lead): Promise<void> {
-  const { store, endpoint, signal, limits, log } = led
-  let wake = new AbortController()
-  const leave = led.reader.subscribe((batch) => {
-    if (batch.some(({ type }) => fits(endpoint.events, type))) wake.abort()
-  })
-  try {
-    while (!signal.aborted) {
-      wake = new AbortController()
-      const before = await store.look(endpoint.id)
-      if (before.disabled !== null) return
-      const { read, gap } = await store.take(endpoint.id, endpoint.events, takeMost)
-      if (gap) log.error({ webhook: endpoint.id }, 'events had left the log before this webhook was served')
-      const sent = before.pausedMs > 0 ? 0 : await sendDue(led, before.failures)
-      if (read === takeMost || sent > 0) continue
-      const signals = AbortSignal.any([signal, wake.signal])
-      await delay(limits.standbyMs, undefined, { signal: signals }).catch(() => undefined)
-    }
-  } finally {
-    leave()
-  }
-}
-
-function fits(filters: readonly string[], type: string): boolean {
-  return filters.some((filter) => (filter.endsWith('*') ? type.startsWith(filter.slice(0, -1)) : filter === type))
-}
-
-/** Sends what is due, a few at a time; how many tries were recorded. Half open: one only. */
-async function sendDue(led: Lead, failures: number): Promise<number> {
-  const { endpoint, signal, cut } = led
-  const probing = failures >= led.limits.breakerFailures
-  const queue = [...(await led.store.due(endpoint.id, probing ? 1 : sendMost))]
-  let recorded = 0
-  let halted = false
-  const work = async (): Promise<void> => {
-    while (!halted && !signal.aborted) {
-      const next = queue.shift()
-      if (next === undefined) return
-      const answer = await attempt(led, next)
-      // What was cut off is nobody's fault: the next leader sends it again under the same id.
-      if (answer === null || (cut.aborted && answer.kind !== 'delivered')) continue
-      if (!(await record(led, next, answer))) halted = true
-      recorded++
-    }
-  }
-  // All workers end before an error is passed on: none may go on after the lease was given back.
-  const ended = await Promise.allSettled(Array.from({ length: endpoint.concurrency }, work))
-  for (const one of ended) if (one.status === 'rejected') throw one.reason
-  return recorded
-}
-
-/** null: this node's reader has not come as far as the event yet. */
-async function attempt(led: Lead, due: Due): Promise<Answer | null> {
-  const { endpoint } = led
-  const found = await led.reader.read(due.position - 1, 1)
-  if (found?.length === 0) return null
-  const event = found?.[0]
-  if (event?.position !== due.position) return { kind: 'failed', status: null, error: 'pruned', waitMs: null }
-  const { agent: _agent, watch: _watch, cause: _cause, ...visible } = event
-  const body = payloadOf(led.redact(visible, endpoint))
-  return sendOnce(led.egress, endpoint, { id: due.messageId, body, now: led.clock.now() }, led.cut)
-}
-
-/** Writes down what became of a try; false: leave the endpoint alone for now. */
-async function record(led: Lead, due: Due, answer: Answer): Promise<boolean> {
-  const { store, limits, log, endpoint } = led
-  const { status, error } = answer
-  // It is no failing of the receiver that the log is shorter than its trouble was.
-  const pruned = error === 'pruned'
-  const planned = limits.retryMs[due.attempts]
-  // A fifth of jitter upwards: receivers that were down together do not get everything back at once.
-  const retryMs = Math.max(answer.waitMs ?? 0, (planned ?? 0) * (1 + led.random() / 5))
-  const again = planned !== undefined && !pruned
-  const outcome = answer.kind === 'delivered' ? 'delivered' : again ? 'pending' : 'failed'
-  const result = await led.db.transaction().execute(async (trx): Promise<'on' | 'pause' | 'opened' | 'disabled'> => {
-    const after = await store.settle(trx, { endpoint: endpoint.id, due, outcome, status, error, retryMs, pruned })
-    if (after === null || answer.kind === 'delivered' || pruned) return 'on'
-    const reason = answer.kind === 'gone' ? 'gone' : after.failingForMs >= limits.disableMs ? 'failing' : null
-    if (reason !== null) {
-      await store.disable(trx, endpoint.id, reason)
-      const data = { webhook: endpoint.id, code: reason, failures: after.failures }
-      await led.events.append(trx, [{ type: 'webhook.disabled', actor: { kind: 'system', id: null }, data }])
-      return 'disabled'
-    }
-    const pauseMs = pauseOf(limits, after.failures, answer)
-    if (pauseMs === 0) return 'on'
-    await store.pause(trx, endpoint.id, pauseMs)
-    return after.failures === limits.breakerFailures && !after.paused ? 'opened' : 'pause'
-  })
-  const fields = { webhook: endpoint.id, status, error }
-  if (result === 'opened') log.warn(fields, 'a webhook fails again and again: it is tried with pauses from now on')
-  if (result === 'disabled') {
-    led.events.poke()
-    log.error(fields, 'a webhook was disabled: `throughline webhooks replay` enables it when its receiver is mended')
-  }
-  return result === 'on'
-}
-
-/** The breaker doubles its pause with every probe that fails; a receiver that asks for time gets it. */
-function pauseOf(limits: WebhookLimits, failures: number, answer: Answer): number {
-  const beyond = failures - limits.breakerFailures
-  const breakerMs = beyond < 0 ? 0 : Math.min(maxBreakerMs, limits.breakerMs * 2 ** Math.min(beyond, 20))
-  const throttleMs = answer.kind === 'throttled' ? Math.max(answer.waitMs ?? 0, limits.breakerMs) : 0
-  return Math.max(breakerMs, throttleMs)
 }
