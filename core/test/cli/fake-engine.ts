@@ -114,8 +114,33 @@ export function fakeEngine(start?: EngineEntry['startEngine']): FakeEngine {
             accounts: accounts as unknown as AgentAccounts,
             inbox,
             webhooks: {
-              list: () => Promise.resolve([]),
-              deliveries: () => Promise.resolve([]),
+              list: () =>
+                Promise.resolve([
+                  {
+                    id: 'crm',
+                    host: 'https://crm.example.org',
+                    events: ['sla.*'],
+                    state: 'disabled' as const,
+                    reason: 'gone' as const,
+                    position: 12,
+                    failures: 3,
+                    waiting: 2,
+                  },
+                ]),
+              deliveries: note('webhooks.deliveries', [
+                {
+                  position: 7,
+                  messageId: 'msg_7',
+                  type: 'sla.breached',
+                  state: 'pending' as const,
+                  attempts: 2,
+                  replays: 1,
+                  nextAt: new Date('2026-01-02T00:00:00Z'),
+                  lastAt: new Date('2026-01-01T00:00:00Z'),
+                  status: 503,
+                  error: 'status',
+                },
+              ]),
               replay: note('webhooks.replay', { replayed: 1, last: 7 }),
             },
             sla: { explain: (id) => Promise.resolve(id === explained.conversation ? explained : null) },

@@ -103,6 +103,36 @@ test('token revoke says when there is no such token', async (t) => {
   t.equal((await command(t, ['token', 'revoke', 't9'])).code, 1)
 })
 
+test('webhooks list, deliveries and replay', async (t) => {
+  const list = await command(t, ['webhooks', 'list'])
+  t.equal(list.code, 0)
+  t.match(list.output, /crm +https:\/\/crm\.example\.org +disabled +gone +12 +2/)
+  const log = await command(t, ['webhooks', 'deliveries', 'crm', '--limit', '5', '--before', '9'])
+  t.same(log.calls, [['webhooks.deliveries', 'crm', { limit: 5, before: 9 }]])
+  t.match(log.output, /7 +sla\.breached +pending +2 +503 +status/)
+  t.match(JSON.parse((await command(t, ['webhooks', 'deliveries', 'crm', '--json'])).output), [{ messageId: 'msg_7' }])
+  const operator = { kind: 'system', id: null }
+  const one = await command(t, ['webhooks', 'replay', 'crm', '--position', '7'])
+  t.same(one.calls, [['webhooks.replay', 'crm', { position: 7 }, operator]])
+  t.match(one.output, '1 to be sent again')
+  const since = await command(t, ['webhooks', 'replay', 'crm', '--since', '4', '--json'])
+  t.same(since.calls, [['webhooks.replay', 'crm', { since: 4 }, operator]])
+  t.same(JSON.parse(since.output), { replayed: 1, last: 7 })
+  const faults: readonly (readonly [readonly string[], string])[] = [
+    [['replay', 'crm'], 'either --position N or --since N'],
+    [['replay', 'crm', '--position', '7', '--since', '7'], 'either --position N or --since N'],
+    [['replay', 'crm', '--position', 'seven'], '--position needs the position'],
+    [['deliveries'], 'the id of the webhook is missing'],
+    [['replya', 'crm'], 'did you mean "replay"?'],
+  ]
+  for (const [argv, wanted] of faults) {
+    const result = await command(t, ['webhooks', ...argv])
+    t.equal(result.code, 64, argv.join(' '))
+    t.match(result.errors, wanted)
+    t.same(result.calls, [])
+  }
+})
+
 test('inbox list, show and replay', async (t) => {
   const list = await command(t, ['inbox', 'list', '--channel', 'shop', '--limit', '5'])
   t.same(list.calls, [['list', { limit: 5, channel: 'shop' }]])

@@ -282,6 +282,51 @@ test('calendars may run overnight, touch, end at 24:00 and span midnight of the 
   t.end()
 })
 
+const webhookText = [
+  'version: 1',
+  'webhooks:',
+  '  crm:',
+  '    url: https://crm.example.org/hooks',
+  "    secrets: ['${NEW}', 'whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz']",
+  '    headers: { authorization: "Basic bGl0ZXJhbA==", x-tenant: desk }',
+  '    events: ["*", sla.breached, "message.*"]',
+].join('\n')
+
+test('keys and credentials of webhooks that stand in the file are warned about, in production refused', (t) => {
+  const NEW = 'whsec_bmV3MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0'
+  const wanted = ['webhooks.crm.secrets.1', 'webhooks.crm.headers.authorization']
+  for (const [env, severity] of [[{}, 'warning'] as const, [{ NODE_ENV: 'production' }, 'error'] as const]) {
+    const { ok, problems } = load(webhookText, { NEW, ...env })
+    t.equal(ok, severity === 'warning')
+    const found = problems.filter((item) => item.code === 'TL_CONFIG_SECRET_LITERAL')
+    t.same(
+      found.map((item) => [item.severity, item.path]),
+      wanted.map((path) => [severity, path]),
+    )
+    t.notMatch(JSON.stringify(problems), /MDEyMzQ1|bGl0ZXJhbA/)
+  }
+  const config = mustLoad(webhookText, { NEW })
+  for (const secret of [NEW, 'whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz', 'Basic bGl0ZXJhbA==']) {
+    t.ok(config.secrets.has(secret), 'redacted in logs')
+  }
+  t.match(config.webhooks, [{ id: 'crm', pii: 'pseudonymous', concurrency: 4, timeoutSeconds: 15, enabled: true }])
+  t.end()
+})
+
+test('a misspelt event of a webhook is told with what was probably meant', (t) => {
+  const cases: readonly (readonly [string, string])[] = [
+    ['mesage.inbound', 'did you mean "message.inbound"?'],
+    ['slo.*', 'did you mean "sla.*"?'],
+    ['message.Inbound', 'did you mean "message.inbound"?'],
+  ]
+  for (const [filter, wanted] of cases) {
+    const { ok, problems } = load(webhookText.replace('sla.breached', `'${filter}'`), { NEW: 'whsec_' + 'A'.repeat(32) })
+    t.notOk(ok)
+    t.match(problems.find((item) => item.severity === 'error')?.message, wanted)
+  }
+  t.end()
+})
+
 test('a file that cannot be read is one problem, never an exception', (t) => {
   const folder = t.testdir({ 'latin.yaml': '' })
   writeFileSync(join(folder, 'latin.yaml'), Buffer.from('version: 1 # caf\xe9\n', 'latin1'))
