@@ -1,111 +1,19 @@
-import { createHmac, randomBytes, randomUUID } from 'node:crypto'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { test, type Test as TestCase } from 'tap'
-import { systemClock } from '../../src/clock.js'
-import type { WebhookConfig } from '../../src/config/contract.js'
-import { LogReader } from '../../src/events/reader.js'
-import { Sequencer } from '../../src/events/sequencer.js'
-import { createWebhookService } from '../../src/events/webhooks/webhook-service.js'
-import { createWebhookStore } from '../../src/events/webhooks/webhook-store.js'
-import type { WebhookLimits } from '../../src/events/webhooks/lead.js'
-import { createWebhooks } from '../../src/events/webhooks/webhooks.js'
-import { createLeaseStore } from '../../src/jobs/lease-store.js'
-import { createLeases } from '../../src/jobs/leases.js'
-import { createEgress, type Resolve } from '../../src/plugins/egress.js'
-import { withDatabase } from '../support/database.js'
-import { recordingLog, until } from '../plugins/support.js'
-
-interface Call {
-  readonly id: string
-  readonly headers: IncomingMessage['headers']
-  readonly body: string
-  readonly position: number
-}
-type Reply = (call: Call, response: ServerResponse) => void
-const ok: Reply = (_call, response) => void response.writeHead(204).end()
-const status =
-  (code: number, headers: Record<string, string> = {}): Reply =>
-  (_call, response) =>
-    void response.writeHead(code, headers).end()
-const operator = { kind: 'system', id: null } as const
-const secret = () => `whsec_${randomBytes(32).toString('base64')}`
-
-async function receiver(t: TestCase, reply: Reply = ok) {
-  const calls: Call[] = []
-  const self = { calls, reply, url: '', port: 0 }
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
-      const body = Buffer.concat(chunks).toString()
-      const { headers } = request
-      const call = { id: String(headers['webhook-id']), headers, body, position: JSON.parse(body).data.position }
-      calls.push(call)
-      self.reply(call, response)
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  self.port = (server.address() as AddressInfo).port
-  self.url = `http://127.0.0.1:${self.port}/hook`
-  return self
-}
-
-const quick: WebhookLimits = {
-  retryMs: [20, 20, 20],
-  breakerFailures: 50,
-  breakerMs: 50,
-  disableMs: 3_600_000,
-  standbyMs: 100,
-  leaseMs: 1_500,
-  graceMs: 1_000,
-}
-
-async function world(t: TestCase) {
-  const store = await withDatabase(t)
-  const { db } = store
-  const { log } = recordingLog()
-  const reader = new LogReader({ db, url: store.url, log, node: 'n' })
-  await reader.start()
-  t.teardown(() => reader.stop())
-  const sequencer = new Sequencer({ db, log, moved: () => reader.look() })
-  sequencer.start()
-  t.teardown(() => sequencer.stop())
-  const rows = createWebhookStore(db)
-  return {
-    db,
-    rows,
-    async emit(...types: string[]) {
-      const events = types.map((type) => ({ type: type as 'note.added', actor: { kind: 'system', id: null } as const, data: { channel: 'shop' } })) // prettier-ignore
-      await db.transaction().execute((trx) => sequencer.append(trx, events))
-      sequencer.poke()
-    },
-    async node(
-      endpoints: WebhookConfig[],
-      more: { limits?: Partial<WebhookLimits>; allow?: string[]; resolve?: Resolve } = {},
-    ) {
-      // prettier-ignore
-      const { allow = ['127.0.0.1'], resolve } = more
-      const egress = createEgress({ allow, ...(resolve ? { resolve } : {}) })
-      t.teardown(() => egress.close())
-      const leases = createLeases({ store: createLeaseStore(db), node: randomUUID() })
-      const limits = { ...quick, ...more.limits }
-      const redact = <T>(event: T): T => event
-      const hooks = createWebhooks({ endpoints, db, reader, events: sequencer, egress, leases, redact, clock: systemClock, random: () => 0, log, limits }) // prettier-ignore
-      await hooks.start()
-      t.teardown(() => hooks.stop())
-      return { hooks, service: createWebhookService({ endpoints, db, store: rows, events: sequencer }) }
-    },
-  }
-}
-
-const endpoint = (url: string, more: Partial<WebhookConfig> = {}): WebhookConfig => ({
-  id: 'crm', url, secrets: [secret()], events: ['*'], pii: 'full', headers: {}, timeoutSeconds: 1, concurrency: 2, enabled: true, ...more,
-}) // prettier-ignore
+import { createHmac } from 'node:crypto'
+import { test } from 'tap'
+import { until } from '../plugins/support.js'
+import {
+  cardText,
+  conversation,
+  endpoint,
+  holding,
+  ok,
+  operator,
+  receiver,
+  secret,
+  status,
+  world,
+  type Call,
+} from './webhook-world.js'
 
 /** Written from the text of Standard Webhooks, with nothing of the engine's. */
 function verified(call: Call, key: string): boolean {
@@ -158,88 +66,24 @@ test('what fails is tried again under the same id, then ends as failed; replay s
   await t.rejects(service.replay('other', { since: 1 }, operator), { code: 'TL_REQUEST_NOT_FOUND' })
 })
 
-test('410 disables the endpoint with an event; a replay since a position opens it again', async (t) => {
+test('a replay does not count what was under way when it was asked for', async (t) => {
   const w = await world(t)
-  const hook = await receiver(t, status(410))
-  const { service } = await w.node([endpoint(hook.url, { events: ['note.added'] })])
+  const { held, reply } = holding(ok)
+  const hook = await receiver(t, reply)
+  const { service } = await w.node([endpoint(hook.url, { events: ['note.added'], timeoutSeconds: 30 })])
   await w.emit('note.added')
-  await until(async () => (await service.list())[0]?.state === 'disabled')
-  t.match((await service.list())[0], { reason: 'gone' })
-  const logged = () => w.db.selectFrom('event_log').select('type').where('type', '=', 'webhook.disabled').execute()
-  await until(async () => (await logged()).length === 1)
-  await w.emit('note.added')
+  await until(() => held.length === 1)
+  const position = hook.calls[0]?.position ?? 0
+  await service.replay('crm', { position }, operator)
   hook.reply = ok
-  await service.replay('crm', { since: 1 }, operator)
-  await until(async () => (await service.deliveries('crm', { limit: 9 })).filter((d) => d.state === 'delivered').length === 2) // prettier-ignore
-  t.equal((await service.list())[0]?.state, 'running')
-})
-
-test('a hanging receiver is given up after its time and delays no other', async (t) => {
-  const w = await world(t)
-  const slow = await receiver(t, () => undefined)
-  const good = await receiver(t)
-  const { service } = await w.node([endpoint(slow.url, { id: 'slow', concurrency: 1 }), endpoint(good.url)])
-  await w.emit(...Array.from({ length: 20 }, () => 'note.added'))
-  await until(() => good.calls.length === 20)
-  t.ok(slow.calls.length < 20)
-  await until(async () => (await service.deliveries('slow', { limit: 50 })).some((d) => d.error === 'timeout'))
-})
-
-test('private addresses, redirects to them, and names that change their answer are refused', async (t) => {
-  const w = await world(t)
-  const inner = await receiver(t)
-  const outer = await receiver(t, status(302, { location: inner.url }))
-  let asked = 0
-  // The first answer is allowed and nobody listens there; every later one is the address that must not be reached.
-  const resolve: Resolve = async () => [{ address: asked++ === 0 ? '127.0.0.9' : '127.0.0.1', family: 4 }]
-  const { service } = await w.node(
-    [
-      endpoint(outer.url, { id: 'redirects' }),
-      endpoint(inner.url, { id: 'private' }),
-      endpoint(`http://rebinding.example:${inner.port}/`, { id: 'rebinds' }),
-    ],
-    { allow: [`127.0.0.1:${outer.port}`, '127.0.0.9'], resolve },
-  )
-  await w.emit('note.added')
-  const errors = async (id: string) => (await service.deliveries(id, { limit: 1 }))[0]?.error
-  await until(async () => (await errors('redirects')) === 'redirect' && (await errors('private')) === 'refused')
-  await until(async () => (await errors('rebinds')) === 'refused')
-  t.equal(inner.calls.length, 0)
-  t.ok(asked >= 2, 'the first try went to the address that was checked, the second was refused')
-})
-
-test('the breaker opens after failures in a row, lets one through when its pause is over, and closes', async (t) => {
-  const w = await world(t)
-  const hook = await receiver(t, status(500))
-  const limits = { breakerFailures: 3, breakerMs: 3_600_000, retryMs: [20, 20, 20, 20, 20, 20] }
-  const { service } = await w.node([endpoint(hook.url, { concurrency: 1 })], { limits })
-  await w.emit(...Array.from({ length: 10 }, () => 'note.added'))
-  await until(async () => (await service.list())[0]?.state === 'paused')
-  t.equal(hook.calls.length, 3)
-  const end = () =>
-    w.db
-      .updateTable('webhook_endpoint')
-      .set({ paused_until: new Date(0) })
-      .execute()
-  await end()
-  await until(() => hook.calls.length === 4)
-  await until(async () => (await service.list())[0]?.failures === 4)
-  t.equal((await service.list())[0]?.state, 'paused', 'one probe, and closed again')
-  hook.reply = ok
-  await end()
-  await until(async () => (await service.list())[0]?.waiting === 0)
-  t.match((await service.list())[0], { state: 'running', failures: 0 })
-})
-
-test('Retry-After is kept: nothing is sent to a receiver that asked for time', async (t) => {
-  const w = await world(t)
-  const hook = await receiver(t, status(429, { 'retry-after': '600' }))
-  const { service } = await w.node([endpoint(hook.url, { concurrency: 1 })])
-  await w.emit('note.added', 'note.added', 'note.added')
-  await until(async () => (await service.list())[0]?.state === 'paused')
-  t.equal(hook.calls.length, 1)
-  const [first] = (await service.deliveries('crm', { limit: 9 })).filter((d) => d.attempts === 1)
-  t.ok(Number(first?.nextAt) > Date.now() + 500_000)
+  held[0]?.()
+  await until(() => hook.calls.length === 2)
+  await until(async () => (await service.deliveries('crm', { limit: 1 }))[0]?.state === 'delivered')
+  t.match(await service.deliveries('crm', { limit: 9 }), [{ attempts: 1, replays: 1 }])
+  t.equal(new Set(hook.calls.map((call) => call.id)).size, 1)
+  const logged = w.db.selectFrom('event_log').select('data').where('type', '=', 'webhook.replayed')
+  await until(async () => (await logged.execute()).length === 1)
+  t.match((await logged.execute())[0]?.data, { webhook: 'crm', from: position, to: position, count: 1 })
 })
 
 test('of two nodes one sends; when it goes the other goes on, and nothing is lost', async (t) => {
@@ -255,4 +99,70 @@ test('of two nodes one sends; when it goes the other goes on, and nothing is los
   await w.emit('note.added', 'note.added')
   await until(async () => (await b.service.deliveries('crm', { limit: 50 })).filter((d) => d.state === 'delivered').length === 22) // prettier-ignore
   t.equal(new Set(hook.calls.map((call) => call.id)).size, 22)
+})
+
+test('a node that is told to stop waits for the answer it is about to get, so nothing comes twice', async (t) => {
+  const w = await world(t)
+  const { held, reply } = holding(ok)
+  const hook = await receiver(t, reply)
+  const limits = { graceMs: 60_000 }
+  const { hooks, service } = await w.node([endpoint(hook.url, { concurrency: 1, timeoutSeconds: 30 })], { limits })
+  await w.emit('note.added', 'note.added')
+  await until(() => held.length === 1)
+  const stopped = hooks.stop()
+  held[0]?.()
+  await stopped
+  t.match(await service.deliveries('crm', { limit: 9 }), [
+    { position: 2, state: 'pending', attempts: 0 },
+    { position: 1, state: 'delivered', attempts: 1 },
+  ])
+  t.equal(hook.calls.length, 1)
+})
+
+test('a webhook that is off waits: what happened meanwhile is delivered when it is on', async (t) => {
+  const w = await world(t)
+  const hook = await receiver(t)
+  const off = await w.node([endpoint(hook.url, { enabled: false })])
+  await w.emit('note.added')
+  await until(() => w.reader.head() === 1)
+  t.match(await off.service.list(), [{ state: 'off', position: 0 }])
+  await off.hooks.stop()
+  await w.node([endpoint(hook.url)])
+  await until(() => hook.calls.length === 1)
+  t.equal(hook.calls[0]?.position, 1)
+})
+
+test('pii: only full sends texts; none sends no id either; the delivery log never holds any of it', async (t) => {
+  const w = await world(t)
+  const hook = await receiver(t)
+  const levels = ['none', 'pseudonymous', 'full'] as const
+  const { service } = await w.node(levels.map((pii) => endpoint(`${hook.url}/${pii}`, { id: pii, pii })))
+  await w.emit('note.added')
+  await until(() => hook.calls.length === 3)
+  const at = (pii: string) => hook.calls.find(({ path }) => path.endsWith(pii))?.body ?? ''
+  t.match(at('full'), cardText)
+  t.match(at('pseudonymous'), conversation)
+  t.notMatch(at('pseudonymous'), '4111')
+  t.notMatch(at('none'), '4111')
+  t.notMatch(at('none'), conversation)
+  t.match(JSON.parse(at('none')), { data: { channel: 'shop', position: 1, conversation: /^[0-9a-f]{16}$/ } })
+  const waiting = async () => (await service.list()).reduce((sum, one) => sum + one.waiting, 0)
+  await until(async () => (await waiting()) === 0)
+  const kept = JSON.stringify(await w.db.selectFrom('webhook_delivery').selectAll().execute())
+  t.match(kept, 'note.added')
+  t.notMatch(kept, '4111')
+  t.notMatch(kept, conversation)
+})
+
+test('the delivery log is kept for its time and no longer', async (t) => {
+  const w = await world(t)
+  const hook = await receiver(t)
+  const { service } = await w.node([endpoint(hook.url)])
+  await w.emit('note.added', 'note.added')
+  await until(async () => (await service.list())[0]?.position === 2 && (await service.list())[0]?.waiting === 0)
+  const old = { created_at: new Date(Date.now() - 31 * 86_400_000) }
+  await w.db.updateTable('webhook_delivery').set(old).where('position', '=', 1).execute()
+  await w.rows.prune(30)
+  t.match(await service.deliveries('crm', { limit: 9 }), [{ position: 2 }])
+  t.equal((await service.deliveries('crm', { limit: 9 })).length, 1)
 })
