@@ -320,7 +320,9 @@ test('a misspelt event of a webhook is told with what was probably meant', (t) =
     ['message.Inbound', 'did you mean "message.inbound"?'],
   ]
   for (const [filter, wanted] of cases) {
-    const { ok, problems } = load(webhookText.replace('sla.breached', `'${filter}'`), { NEW: 'whsec_' + 'A'.repeat(32) })
+    const { ok, problems } = load(webhookText.replace('sla.breached', `'${filter}'`), {
+      NEW: 'whsec_' + 'A'.repeat(32),
+    })
     t.notOk(ok)
     t.match(problems.find((item) => item.severity === 'error')?.message, wanted)
   }
