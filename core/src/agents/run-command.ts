@@ -42,8 +42,8 @@ export interface RunDeps extends CommandDeps {
 
 /**
  * Runs a command for a principal. Throws ThroughlineError for whatever the caller did wrong. A mutating command acts once,
- * however often it is sent: its result is stored in the transaction of its effect (where the effect is one statement of a
- * service without such a hook, right after it) and a repetition is answered from there.
+ * however often it is sent: its result is stored in the transaction of its effect and a repetition is answered from there.
+ * (What changes nothing the second time, `offer.presented`, stores it right after.)
  */
 export async function runCommand(
   deps: RunDeps,

@@ -1,3 +1,6 @@
+import type { Transaction } from 'kysely'
+import type { Tables } from '../store/tables.js'
+
 /** A contact as REST, the socket and rule facts show it. */
 export interface ContactView {
   readonly id: string
@@ -29,6 +32,9 @@ export interface Suggestion {
   readonly state: 'open' | 'confirmed' | 'rejected'
 }
 
+/** Runs inside the transaction of an act, after its effect: for the stored result of a command. */
+export type Within = (trx: Transaction<Tables>, result?: unknown) => Promise<void>
+
 export type Actor = { readonly kind: 'customer' | 'agent' | 'bot' | 'system' | 'plugin'; readonly id: string | null }
 
 /** Joins and splits of contacts; every act is a record with evidence, an event, and can be undone. */
@@ -41,11 +47,17 @@ export interface IdentityService {
   }): Promise<{ readonly items: readonly ContactView[]; readonly next: string | null }>
   suggestions(contact?: string): Promise<readonly Suggestion[]>
   /** Joins `from` into `into`. Both rows are locked in id order. Answers the record's id, the key to the undo. */
-  join(from: string, into: string, actor: Actor, evidence: string): Promise<{ readonly joinId: string }>
+  join(
+    from: string,
+    into: string,
+    actor: Actor,
+    evidence: string,
+    within?: Within,
+  ): Promise<{ readonly joinId: string }>
   /** Undoes a join: identifiers, conversations and touchpoints go back to where they were. */
-  undo(joinId: string, actor: Actor): Promise<void>
-  confirm(suggestionId: string, actor: Actor): Promise<{ readonly joinId: string }>
-  reject(suggestionId: string, actor: Actor): Promise<void>
+  undo(joinId: string, actor: Actor, within?: Within): Promise<void>
+  confirm(suggestionId: string, actor: Actor, within?: Within): Promise<{ readonly joinId: string }>
+  reject(suggestionId: string, actor: Actor, within?: Within): Promise<void>
   update(
     id: string,
     patch: {
@@ -63,6 +75,7 @@ export interface IdentityService {
     contact: string,
     identifier: { readonly kind: string; readonly value: string; readonly assurance: 'verified' | 'claimed' },
     actor: Actor,
+    within?: Within,
   ): Promise<void>
-  unlink(contact: string, identifierId: string, actor: Actor): Promise<void>
+  unlink(contact: string, identifierId: string, actor: Actor, within?: Within): Promise<void>
 }

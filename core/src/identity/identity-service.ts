@@ -4,7 +4,7 @@ import type { EventWriter, NewEvent } from '../events/contract.js'
 import type { Ids } from '../ids.js'
 import { retryTransaction } from '../store/retry-transaction.js'
 import type { Tables } from '../store/tables.js'
-import type { ContactView, IdentityService, Suggestion } from './contract.js'
+import type { ContactView, IdentityService, Suggestion, Within } from './contract.js'
 import { findContact, listContacts, listSuggestions } from './identity-read-store.js'
 import {
   decideSuggestion,
@@ -38,12 +38,13 @@ const ATTRIBUTES_MAX = 32_768
 export function createIdentity(deps: IdentityDeps): IdentityService {
   const { db, ids } = deps
 
-  /** One act: effect and events in one transaction; readers are told after the commit. */
-  async function act<T>(run: (trx: Transaction<Tables>, emit: Emit) => Promise<T>): Promise<T> {
+  /** One act: effect, events and the caller's own rows in one transaction; readers are told after the commit. */
+  async function act<T>(run: (trx: Transaction<Tables>, emit: Emit) => Promise<T>, within?: Within): Promise<T> {
     const result = await retryTransaction(db, async (trx) => {
       const events: NewEvent[] = []
       const answer = await run(trx, (...more) => events.push(...more))
       await deps.events.append(trx, events)
+      await within?.(trx, answer)
       return answer
     })
     deps.events.poke()
@@ -66,16 +67,16 @@ export function createIdentity(deps: IdentityDeps): IdentityService {
       if (contact !== undefined && !uuid.test(contact)) return []
       return listSuggestions(db, contact ?? null)
     },
-    async join(from, into, actor, evidence) {
+    async join(from, into, actor, evidence, within) {
       if (from === into) throw new ThroughlineError('TL_COMMAND_INVALID', 'a contact cannot be joined into itself')
       return act(async (trx, emit) => {
         await lockLive(trx, [from, into])
         const { joinId, events } = await joinWithRecord(trx, { ids, from, into, actor, evidence: clean(evidence) })
         emit(...events)
         return { joinId }
-      })
+      }, within)
     },
-    undo: (joinId, actor) =>
+    undo: (joinId, actor, within) =>
       act(async (trx, emit) => {
         if (!uuid.test(joinId)) throw new ThroughlineError('TL_COMMAND_NOT_FOUND', 'there is no such join')
         const undone = await undoJoin(trx, { ids, joinId, actor })
@@ -84,8 +85,8 @@ export function createIdentity(deps: IdentityDeps): IdentityService {
           event.type === 'conversation.created' ? (event.conversation ?? []) : [],
         )
         if (torn.length > 0 && deps.openWork !== undefined) emit(...(await deps.openWork(trx, torn)))
-      }),
-    confirm: (suggestionId, actor) =>
+      }, within),
+    confirm: (suggestionId, actor, within) =>
       act(async (trx, emit) => {
         const found = await lockSides(trx, suggestionId)
         // The side that holds it verified survives: it is the one whose word stands.
@@ -97,8 +98,8 @@ export function createIdentity(deps: IdentityDeps): IdentityService {
         const { joinId, events } = await joinWithRecord(trx, { ids, from, into, actor, evidence })
         emit(...events)
         return { joinId }
-      }),
-    reject: (suggestionId, actor) =>
+      }, within),
+    reject: (suggestionId, actor, within) =>
       act(async (trx, emit) => {
         const found = await lockSides(trx, suggestionId)
         await decideSuggestion(trx, suggestionId, 'rejected', actor.id)
@@ -108,7 +109,7 @@ export function createIdentity(deps: IdentityDeps): IdentityService {
           actor,
           data: { suggestionId, other: found.contactB },
         })
-      }),
+      }, within),
     async update(id, patch, actor, ifVersion) {
       if (patch.attributes !== undefined && JSON.stringify(patch.attributes).length > ATTRIBUTES_MAX) {
         throw new ThroughlineError(
@@ -144,7 +145,7 @@ export function createIdentity(deps: IdentityDeps): IdentityService {
         return after
       })
     },
-    async link(contact, identifier, actor) {
+    async link(contact, identifier, actor, within) {
       const { kind } = identifier
       if (kind.startsWith('sender:')) {
         throw new ThroughlineError(
@@ -166,6 +167,8 @@ export function createIdentity(deps: IdentityDeps): IdentityService {
         await lockOne(trx, contact)
         const linked = await linkIdentifier(trx, { ids, contact, identifier: { ...identifier, value }, actor })
         emit(...linked.events)
+        // Refused below: then there is no result to store, and a repetition is refused again.
+        if (linked.holder === null) await within?.(trx)
         return linked.holder
       })
       // Outside the transaction: the suggestion it made stays.
@@ -177,7 +180,7 @@ export function createIdentity(deps: IdentityDeps): IdentityService {
         )
       }
     },
-    unlink: (contact, identifierId, actor) =>
+    unlink: (contact, identifierId, actor, within) =>
       act(async (trx, emit) => {
         await lockOne(trx, contact)
         const kind = uuid.test(identifierId) ? await deleteIdentifier(trx, contact, identifierId) : null
@@ -186,7 +189,7 @@ export function createIdentity(deps: IdentityDeps): IdentityService {
         }
         await touchContact(trx, contact)
         emit({ type: 'contact.updated', contact, actor, data: { changed: ['identifiers'], kind } })
-      }),
+      }, within),
   }
   return Object.freeze(service)
 }

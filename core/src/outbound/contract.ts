@@ -43,10 +43,20 @@ export interface OutboundService {
     message: OutgoingMessage,
     trx?: Transaction<Tables>,
   ): Promise<{ readonly messageId: string; readonly losses: readonly string[] }>
-  /** Tries a failed, dead or unknown message again. */
-  retry(messageId: string, actor: Actor, cause?: string): Promise<void>
+  /** Tries a failed, dead or unknown message again. `within` runs in the act's transaction (command dedupe). */
+  retry(
+    messageId: string,
+    actor: Actor,
+    cause?: string,
+    within?: (trx: Transaction<Tables>) => Promise<void>,
+  ): Promise<void>
   /** Takes back what has not left yet. */
-  cancel(messageId: string, actor: Actor, cause?: string): Promise<void>
+  cancel(
+    messageId: string,
+    actor: Actor,
+    cause?: string,
+    within?: (trx: Transaction<Tables>) => Promise<void>,
+  ): Promise<void>
   /** Wakes the delivery of these lanes on this node; the job is the safety net. */
   wake(): void
   /** Applies receipts to sends; those without a send yet are kept. Set-based, inside the drain's transaction. */

@@ -91,8 +91,8 @@ export function createOutbound(deps: OutboundDeps): Outbound {
   return Object.freeze({
     preview: (message) => preview(queueing, message),
     queue: (message, trx) => queueMessage(queueing, message, trx),
-    retry: (messageId, actor, cause) => retryMessage(queueing, messageId, { actor, cause }),
-    cancel: (messageId, actor, cause) => cancelMessage(queueing, messageId, { actor, cause }),
+    retry: (messageId, actor, cause, within) => retryMessage(queueing, messageId, { actor, cause, within }),
+    cancel: (messageId, actor, cause, within) => cancelMessage(queueing, messageId, { actor, cause, within }),
     wake() {
       // Two callers may share this hint and one of them commit later: its own wake then finds none and looks everywhere.
       if (written.size === 0) deliverer.wake()

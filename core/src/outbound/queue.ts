@@ -145,6 +145,8 @@ async function authorName(trx: Transaction<Tables>, author: OutgoingMessage['aut
 interface Act {
   readonly actor: Actor
   readonly cause: string | undefined
+  /** The caller's own rows: the stored result of a command. */
+  readonly within: ((trx: Transaction<Tables>) => Promise<void>) | undefined
 }
 
 /** Tries again what did not arrive; parts that did are not sent twice. Lock: the conversation. */
@@ -184,6 +186,7 @@ async function changeMessage(
         messageEvent(each, { actor: act.actor, cause: act.cause ?? null, watched: deps.watched(each.channel) }),
       ),
     )
+    await act.within?.(trx)
     return row.channel
   })
   deps.written(channel, true)

@@ -96,7 +96,7 @@ async function drain(
       await writeDrain(trx, queue, { queue: to, by: context.actor.id, reason })
       emit([queueEvent('queue.drained', context, { queue, to, reason })])
     },
-    context.within,
+    (trx) => context.within?.(trx, { to }) ?? Promise.resolve(),
   )
   await moveDrained(deps)
   return { to }

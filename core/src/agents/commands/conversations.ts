@@ -1,12 +1,17 @@
+import type { Transaction } from 'kysely'
 import { ThroughlineError } from '../../errors.js'
+import type { Tables } from '../../store/tables.js'
 import { command, cursor, id, page, text, type Command, type CommandContext } from '../command.js'
 
-const act = (context: CommandContext) => ({
+/** `answer`: what the command makes of the act's result; a repetition is answered with the same. */
+const act = (context: CommandContext, answer = (result: unknown): unknown => result) => ({
   actor: context.actor,
   cause: context.cause,
-  within: context.within,
+  within: (trx: Transaction<Tables>, result: unknown) => context.within(trx, answer(result)),
   ...(context.ifVersion === undefined ? {} : { ifVersion: context.ifVersion }),
 })
+
+const asConversation = (conversation: unknown) => ({ conversation })
 
 export const conversationCommands: readonly Command[] = [
   command<{ conversation: string }>({
@@ -66,7 +71,7 @@ export const conversationCommands: readonly Command[] = [
       conversation: await deps.conversations.setStatus(
         data.conversation,
         { status: data.status, ...(data.untilMs === undefined ? {} : { until: new Date(data.untilMs) }) },
-        act(context),
+        act(context, asConversation),
       ),
     }),
   }),
@@ -81,7 +86,11 @@ export const conversationCommands: readonly Command[] = [
     },
     required: ['conversation', 'tags'],
     run: async (deps, data, context) => ({
-      conversation: await deps.conversations.update(data.conversation, { tags: data.tags }, act(context)),
+      conversation: await deps.conversations.update(
+        data.conversation,
+        { tags: data.tags },
+        act(context, asConversation),
+      ),
     }),
   }),
   command<{ conversation: string; priority: 'urgent' | 'high' | 'normal' | 'low' }>({
@@ -92,7 +101,11 @@ export const conversationCommands: readonly Command[] = [
     properties: { conversation: id, priority: { enum: ['urgent', 'high', 'normal', 'low'] } },
     required: ['conversation', 'priority'],
     run: async (deps, data, context) => ({
-      conversation: await deps.conversations.update(data.conversation, { priority: data.priority }, act(context)),
+      conversation: await deps.conversations.update(
+        data.conversation,
+        { priority: data.priority },
+        act(context, asConversation),
+      ),
     }),
   }),
   command<{ conversation: string; into: string }>({
@@ -103,7 +116,7 @@ export const conversationCommands: readonly Command[] = [
     properties: { conversation: id, into: id },
     required: ['conversation', 'into'],
     run: async (deps, data, context) => ({
-      conversation: await deps.conversations.join(data.conversation, data.into, act(context)),
+      conversation: await deps.conversations.join(data.conversation, data.into, act(context, asConversation)),
     }),
   }),
   command<{ conversation: string; messageIds: string[] }>({
@@ -114,7 +127,7 @@ export const conversationCommands: readonly Command[] = [
     properties: { conversation: id, messageIds: { type: 'array', minItems: 1, maxItems: 500, items: id } },
     required: ['conversation', 'messageIds'],
     run: async (deps, data, context) => ({
-      conversation: await deps.conversations.split(data.conversation, data.messageIds, act(context)),
+      conversation: await deps.conversations.split(data.conversation, data.messageIds, act(context, asConversation)),
     }),
   }),
   command<{ conversation: string; text: string }>({

@@ -30,7 +30,7 @@ export const identityCommands: readonly Command[] = [
     mutates: true,
     properties: { suggestionId: id },
     required: ['suggestionId'],
-    run: (deps, data, context) => deps.identity.confirm(data.suggestionId, context.actor),
+    run: (deps, data, context) => deps.identity.confirm(data.suggestionId, context.actor, context.within),
   }),
   command<{ suggestionId: string }>({
     type: 'identity.reject',
@@ -40,7 +40,7 @@ export const identityCommands: readonly Command[] = [
     properties: { suggestionId: id },
     required: ['suggestionId'],
     async run(deps, data, context) {
-      await deps.identity.reject(data.suggestionId, context.actor)
+      await deps.identity.reject(data.suggestionId, context.actor, context.within)
       return {}
     },
   }),
@@ -51,7 +51,7 @@ export const identityCommands: readonly Command[] = [
     mutates: true,
     properties: { from: id, into: id, reason: { type: 'string', minLength: 1, maxLength: 500 } },
     required: ['from', 'into', 'reason'],
-    run: (deps, data, context) => deps.identity.join(data.from, data.into, context.actor, data.reason),
+    run: (deps, data, context) => deps.identity.join(data.from, data.into, context.actor, data.reason, context.within),
   }),
   command<{ joinId: string }>({
     type: 'identity.undo',
@@ -61,7 +61,7 @@ export const identityCommands: readonly Command[] = [
     properties: { joinId: id },
     required: ['joinId'],
     async run(deps, data, context) {
-      await deps.identity.undo(data.joinId, context.actor)
+      await deps.identity.undo(data.joinId, context.actor, context.within)
       return {}
     },
   }),
@@ -79,7 +79,12 @@ export const identityCommands: readonly Command[] = [
     required: ['contact', 'kind', 'value'],
     async run(deps, data, context) {
       const assurance = data.verified ? 'verified' : 'claimed'
-      await deps.identity.link(data.contact, { kind: data.kind, value: data.value, assurance }, context.actor)
+      await deps.identity.link(
+        data.contact,
+        { kind: data.kind, value: data.value, assurance },
+        context.actor,
+        context.within,
+      )
       return {}
     },
   }),
@@ -91,7 +96,7 @@ export const identityCommands: readonly Command[] = [
     properties: { contact: id, identifierId: id },
     required: ['contact', 'identifierId'],
     async run(deps, data, context) {
-      await deps.identity.unlink(data.contact, data.identifierId, context.actor)
+      await deps.identity.unlink(data.contact, data.identifierId, context.actor, context.within)
       return {}
     },
   }),

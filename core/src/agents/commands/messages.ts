@@ -94,7 +94,7 @@ export const messageCommands: readonly Command[] = [
     properties: { messageId: id },
     required: ['messageId'],
     async run(deps, data, context) {
-      await deps.outbound.retry(data.messageId, context.actor, context.cause)
+      await deps.outbound.retry(data.messageId, context.actor, context.cause, context.within)
       return {}
     },
   }),
@@ -106,7 +106,7 @@ export const messageCommands: readonly Command[] = [
     properties: { messageId: id },
     required: ['messageId'],
     async run(deps, data, context) {
-      await deps.outbound.cancel(data.messageId, context.actor, context.cause)
+      await deps.outbound.cancel(data.messageId, context.actor, context.cause, context.within)
       return {}
     },
   }),
