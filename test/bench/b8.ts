@@ -12,7 +12,8 @@ export async function b8(): Promise<Line> {
     const workplace = await makeWorkplace()
     scope.teardown(() => workplace.remove())
     const seconds: number[] = []
-    const rss: number[] = []
+    let rss = Number.NaN
+    let settled = Number.NaN
     for (let i = 0; i <= STARTS; i++) {
       const from = performance.now()
       const engine = await startEngineProcess(scope, { workplace, env: { SMTP_PORT: '0' } })
@@ -20,7 +21,10 @@ export async function b8(): Promise<Line> {
       if (i > 0) seconds.push((performance.now() - from) / 1000)
       if (i === STARTS) {
         await new Promise((resolve) => setTimeout(resolve, 5_000))
-        rss.push((await usage(engine.pid)).rssMb)
+        rss = (await usage(engine.pid)).rssMb
+        // V8 gives back what the start needed after about a minute in which little happens.
+        await new Promise((resolve) => setTimeout(resolve, 85_000))
+        settled = (await usage(engine.pid)).rssMb
       }
       await engine.term()
     }
@@ -32,7 +36,8 @@ export async function b8(): Promise<Line> {
       theirs: 3,
       unit: 's from start to ready, s allowed',
       starts: seconds,
-      idleRssMb: median(rss),
+      idleRssMb: rss,
+      settledRssMb: settled,
     }
   } finally {
     await scope.end()

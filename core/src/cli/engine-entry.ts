@@ -2,7 +2,7 @@ import type { AgentAccounts } from '../agents/contract.js'
 import type { WebhookService } from '../events/webhooks/contract.js'
 import type { InboxService } from '../inbound/contract.js'
 import type { ReplanService, Rules } from '../routing/contract.js'
-import type { Strike } from '../plugins/quarantine-store.js'
+import type { Strike } from '../plugins/strike-store.js'
 import type { SlaService } from '../sla/contract.js'
 import type { DecisionHistory } from '../routing/rules/history-store.js'
 

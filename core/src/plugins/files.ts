@@ -2,7 +2,6 @@ import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PluginError, type Clock, type Files, type StoredFile } from '@throughline/plugin-sdk'
-import { fileTypeFromBuffer } from 'file-type'
 import type { FileRow, FileRows } from './file-store.js'
 import { createSigner } from './signer.js'
 
@@ -120,6 +119,8 @@ async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
 
 /** The bytes decide; a declared type counts only where bytes cannot tell and no browser would run it. */
 async function typeOf(bytes: Uint8Array, declared: string | undefined): Promise<string> {
+  // Loaded with the first file.
+  const { fileTypeFromBuffer } = await import('file-type')
   const found = await fileTypeFromBuffer(bytes).catch(() => undefined)
   if (found !== undefined) return found.mime
   const plain = declared?.split(';', 1)[0]?.trim().toLowerCase()

@@ -1,13 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import type { Tables } from '../store/tables.js'
-
-/** Rows of `plugin_quarantine` as nodes and the command line use them; the watchdog's thread writes the strikes. */
-export interface Strike {
-  readonly id: string
-  readonly instance: string
-  readonly operation: string
-  readonly host: string
-}
+import type { Strike } from './strike-store.js'
 
 /** Another statement's worth of time than the watchdog's limit: a process that lives has taken back or confirmed by then. */
 const SUSPICION = '20 seconds'
@@ -27,26 +20,4 @@ export async function releaseInstance(db: Kysely<Tables>, instance: string): Pro
     update plugin_quarantine set released_at = clock_timestamp()
     where instance = ${instance} and released_at is null`.execute(db)
   return Number(numAffectedRows ?? 0)
-}
-
-/** What the watchdog's thread needs of a connection of its own: the main thread stands still. */
-export interface Connection {
-  query(text: string, values: readonly unknown[]): Promise<unknown>
-}
-
-/** Idempotency key: the strike's id, made by the thread. */
-export async function suspect(connection: Connection, strike: Strike): Promise<void> {
-  await connection.query(
-    `insert into plugin_quarantine (id, instance, operation, node_host) values ($1, $2, $3, $4)
-     on conflict (id) do nothing`,
-    [strike.id, strike.instance, strike.operation, strike.host],
-  )
-}
-
-export async function takeBack(connection: Connection, id: string): Promise<void> {
-  await connection.query('delete from plugin_quarantine where id = $1 and confirmed_at is null', [id])
-}
-
-export async function confirm(connection: Connection, id: string): Promise<void> {
-  await connection.query('update plugin_quarantine set confirmed_at = clock_timestamp() where id = $1', [id])
 }

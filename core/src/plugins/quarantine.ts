@@ -2,7 +2,8 @@ import type { Logger } from '@throughline/plugin-sdk'
 import type { Kysely } from 'kysely'
 import type { Tables } from '../store/tables.js'
 import type { Trouble } from './instance-status.js'
-import { liveStrikes, type Strike } from './quarantine-store.js'
+import { liveStrikes } from './quarantine-store.js'
+import type { Strike } from './strike-store.js'
 
 const everyMs = 5_000
 

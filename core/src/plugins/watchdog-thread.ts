@@ -1,9 +1,10 @@
 import { writeSync } from 'node:fs'
 import { Session, type Debugger, type InspectorNotification } from 'node:inspector'
+import { createRequire } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
-import pg from 'pg'
+import type pg from 'pg'
 import { BEATS, PLACE } from './call-mark.js'
-import { confirm, suspect, takeBack, type Connection } from './quarantine-store.js'
+import { confirm, suspect, takeBack, type Connection } from './strike-store.js'
 import type { WatchdogData, WatchdogNews } from './watchdog.js'
 
 /** The watchdog's thread. It shares no object with the main thread and asks it for nothing: that one may stand still. */
@@ -11,6 +12,12 @@ const data = workerData as WatchdogData
 const cells = new Int32Array(data.cells)
 const places = new Map<number, { readonly instance: string; readonly operation: string }>()
 const files = new Map<string, string>()
+
+/**
+ * The client for PostgreSQL is loaded in trouble only: it would take half of this thread's memory. The main thread has it too,
+ * so it is there. Without a promise, since the pool of threads that reads files may be held.
+ */
+const load = createRequire(import.meta.url)
 
 const TICK_MS = 250
 /** A call of this length is written down: the process may be ended from outside, or run out of memory, at any moment. */
@@ -114,7 +121,8 @@ async function fromStack(): Promise<{ instance: string; operation: string } | nu
 }
 
 async function onDatabase(work: (connection: Connection) => Promise<void>): Promise<void> {
-  const client = new pg.Client({
+  const { Client } = load('pg') as typeof pg
+  const client = new Client({
     connectionString: data.databaseUrl,
     application_name: 'throughline-watchdog',
     connectionTimeoutMillis: DATABASE_MS,

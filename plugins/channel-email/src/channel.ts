@@ -6,8 +6,8 @@ import { readMailbox } from './imap.js'
 import { isAuthFailure, openMailbox, unreachable } from './imap-connection.js'
 import { storeMail } from './intake.js'
 import { superviseListener } from './listener-supervisor.js'
-import type { Settings } from './settings.js'
-import { createSender } from './smtp-sender.js'
+import type { OutgoingSettings, Settings } from './settings.js'
+import type { MailSender } from './smtp-sender.js'
 import type { Envelope } from './to-events.js'
 
 type EmailContext = Context<'channel', Settings>
@@ -22,13 +22,19 @@ function ownOf({ address, replyDomain }: Settings): OwnAddress {
   return own
 }
 
+/** The library is loaded by the instances that have an outgoing server. */
+async function openSender(outgoing: OutgoingSettings, own: OwnAddress): Promise<MailSender> {
+  const { createSender } = await import('./smtp-sender.js')
+  return createSender(outgoing, own.replyDomain)
+}
+
 /** One mailbox: receives over SMTP, IMAP or both, and answers over the outgoing SMTP server. */
-export function createChannel(context: EmailContext): Channel {
+export async function createChannel(context: EmailContext): Promise<Channel> {
   const { config } = context
   const own = ownOf(config)
   const intake = { context, own, trustedAuthserv: config.trustedAuthserv }
   const store = (raw: Buffer, envelope: Envelope) => storeMail(intake, raw, envelope)
-  const sender = config.outgoing === undefined ? null : createSender(config.outgoing, own.replyDomain)
+  const sender = config.outgoing === undefined ? null : await openSender(config.outgoing, own)
   const listener =
     config.smtp === undefined
       ? null
@@ -98,7 +104,7 @@ export async function checkAccounts({ config }: EmailContext): Promise<CheckResu
   try {
     const own = ownOf(config)
     if (config.outgoing !== undefined) {
-      const sender = createSender(config.outgoing, own.replyDomain)
+      const sender = await openSender(config.outgoing, own)
       try {
         await sender.verify()
       } finally {

@@ -1,9 +1,8 @@
 import type { Context, InboundEvent, MediaKind, Part } from '@throughline/plugin-sdk'
 import type { OwnAddress } from './addresses.js'
 import type { MailAttachment } from './parse-mail.js'
-import { parseMail } from './parse-mail.js'
 import { createHash } from 'node:crypto'
-import { type Envelope, mailToEvent, type ReadingContext } from './to-events.js'
+import type { Envelope, MailEvent, ReadingContext } from './to-events.js'
 
 /** A write that hangs must not hold a mail server's connection open for ever. */
 const STORE_TIMEOUT_MS = 25_000
@@ -40,7 +39,9 @@ async function readEvent(
 ): Promise<InboundEvent> {
   const receivedAt = context.clock.now()
   const reading: ReadingContext = { instance: context.id, own, trustedAuthserv, signer: context.signer, receivedAt }
-  let read: ReturnType<typeof mailToEvent>
+  // What reads a mail is loaded with the first mail.
+  const [{ parseMail }, { mailToEvent }] = await Promise.all([import('./parse-mail.js'), import('./to-events.js')])
+  let read: MailEvent
   try {
     read = mailToEvent(await parseMail(raw), raw, envelope, reading)
   } catch (error) {
