@@ -2,11 +2,12 @@ import type { Clock, Logger } from '@throughline/plugin-sdk'
 import type { Kysely } from 'kysely'
 import type { ChannelKind } from './config/contract.js'
 import { applyMessages } from './conversations/apply.js'
+import { lockCandidatesOf, type ConversationRow } from './conversations/candidate-store.js'
 import { defaultContinuity } from './conversations/place.js'
 import { applyMessageChange } from './conversations/timeline-store.js'
 import type { EventWriter } from './events/contract.js'
 import { joinContacts } from './identity/join.js'
-import { IdentityResolver, StaleBatch, type PreparedSender } from './identity/resolve.js'
+import { IdentityResolver, resolvingKeys, StaleBatch, type PreparedSender } from './identity/resolve.js'
 import { setConsent } from './identity/resolve-store.js'
 import type { Ids } from './ids.js'
 import { Drain } from './inbound/drain.js'
@@ -78,7 +79,9 @@ export function composeDrain(parts: DrainParts): Drain<PreparedSender> {
       isStale: (error) => error instanceof StaleBatch,
     },
     timeline: {
-      apply: (trx, messages) => applyMessages(trx, messages, timeline),
+      foresee: (trx, senders) => lockCandidatesOf(trx, resolvingKeys(senders)),
+      apply: (trx, messages, foreseen) =>
+        applyMessages(trx, messages, timeline, foreseen as readonly ConversationRow[]),
       change: applyMessageChange,
     },
     router: routing.router,

@@ -114,7 +114,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     await reader.start()
     const sequencer = container.register(
       names.sequencer,
-      () => new Sequencer({ db, log, quiet, moved: () => reader.moved() }),
+      () => new Sequencer({ db, log, quiet, moved: (events) => reader.moved(events) }),
       (service) => service.stop(),
     )
     sequencer.start()

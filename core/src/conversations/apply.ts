@@ -48,8 +48,9 @@ export async function applyMessages(
   trx: Transaction<Tables>,
   inputs: readonly TimelineInput[],
   deps: TimelineDeps,
+  foreseen: readonly ConversationRow[] = [],
 ): Promise<TimelineChanges> {
-  const batch = await loadBatch(trx, inputs, deps)
+  const batch = await loadBatch(trx, inputs, deps, foreseen)
   const remarks = new Map<number, string>()
   const created: NewConversation[] = []
   const touchpoints: NewTouchpoint[] = []
@@ -224,13 +225,16 @@ export async function applyMessages(
     needsRouting: [...needs.values()],
     remarks,
     async write(trx) {
-      if (created.length > 0) await insertConversations(trx, created)
-      if (touchpoints.length > 0) await insertTouchpoints(trx, touchpoints)
-      const stored = await writeTimeline(trx, {
-        messages,
-        conversations: [...changed.values()],
-        touchpoints: [...touched].map(([id, at]) => ({ id, at })),
-      })
+      // Sent in this order, each without waiting for the one before.
+      const [, , stored] = await Promise.all([
+        created.length > 0 ? insertConversations(trx, created) : null,
+        touchpoints.length > 0 ? insertTouchpoints(trx, touchpoints) : null,
+        writeTimeline(trx, {
+          messages,
+          conversations: [...changed.values()],
+          touchpoints: [...touched].map(([id, at]) => ({ id, at })),
+        }),
+      ])
       const kept = attachments.filter((one) => stored.has(one.message))
       if (kept.length > 0) await insertAttachments(trx, kept)
       const events = messages.flatMap((message) => [

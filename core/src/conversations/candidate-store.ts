@@ -63,6 +63,30 @@ export async function lockCandidates(
   return rows
 }
 
+/**
+ * The same for the contacts whom these identifiers will turn out to point at. The statement before this one, in the same
+ * transaction, locks those contacts.
+ */
+export async function lockCandidatesOf(
+  trx: Transaction<Tables>,
+  keys: readonly { readonly kind: string; readonly value: string; readonly assurance: string }[],
+): Promise<ConversationRow[]> {
+  if (keys.length === 0) return []
+  const { rows } = await sql<ConversationRow>`
+    select ${columns}
+    from unnest(${keys.map((k) => k.kind)}::text[], ${keys.map((k) => k.value)}::text[], ${keys.map((k) => k.assurance)}::text[])
+      as x(kind, value, assurance)
+    join identifier i on i.kind = x.kind and i.value = x.value and i.assurance = x.assurance and i.resolves
+    cross join lateral (
+      select * from conversation k
+      where k.contact_id = i.contact_id and k.status <> 'joined'
+        and (k.status <> 'resolved' or k.resolved_at > now() - interval '30 days')
+      order by k.created_at desc limit 3 for no key update
+    ) c
+    order by c.contact_id, c.created_at desc`.execute(trx)
+  return [...new Map(rows.map((row) => [row.id, row])).values()]
+}
+
 export async function lockConversations(trx: Transaction<Tables>, ids: readonly string[]): Promise<ConversationRow[]> {
   const { rows } = await sql<ConversationRow>`
     select ${columns} from (

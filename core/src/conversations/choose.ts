@@ -56,14 +56,17 @@ export interface Batch {
   remember(conversation: ConversationRow): void
 }
 
-/** Reads and locks: the contacts' conversations, then those a reference, a thread or a token points at. */
+/** Reads and locks: the contacts' conversations not foreseen, then those a reference, a thread or a token points at. */
 export async function loadBatch(
   trx: Transaction<Tables>,
   inputs: readonly TimelineInput[],
   deps: TimelineDeps,
+  foreseen: readonly ConversationRow[],
 ): Promise<Batch> {
-  const contacts = [...new Set(inputs.map((input) => input.contact.id))].sort()
-  const rows = contacts.length > 0 ? await lockCandidates(trx, contacts) : []
+  const contacts = new Set(inputs.map((input) => input.contact.id))
+  const rows = foreseen.filter((row) => contacts.has(row.contact))
+  for (const row of rows) contacts.delete(row.contact)
+  if (contacts.size > 0) rows.push(...(await lockCandidates(trx, [...contacts].sort())))
   const references = inputs.flatMap(({ channel, event }) =>
     replyIds(event).map((externalId) => ({ channel, externalId })),
   )

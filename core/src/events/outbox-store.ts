@@ -24,13 +24,13 @@ export async function insertOutbox(trx: Transaction<Tables>, events: readonly Ne
 }
 
 /**
- * Gives committed outbox rows their positions; how many were moved. See the function's comment in migration 0001. `quiet`:
- * without a NOTIFY, because a bus tells the other nodes.
+ * Gives committed outbox rows their positions and answers the log's new entries, in order. See the comment of
+ * `sequence_outbox` in migration 0001. `quiet`: without a NOTIFY, because a bus tells the other nodes.
  */
-export async function sequenceOutbox(db: Kysely<Tables>, batch: number, quiet = false): Promise<number> {
-  const told = quiet ? sql`from (select set_config('throughline.quiet', 'on', true) offset 0) as told` : sql``
-  const { rows } = await sql<{ moved: number }>`select sequence_outbox(${batch}::int) as moved ${told}`.execute(db)
-  return rows[0]?.moved ?? 0
+export async function sequenceOutbox(db: Kysely<Tables>, batch: number, quiet = false): Promise<StoredEvent[]> {
+  const { rows } = await sql<LogRow>`
+    select ${columns} from sequence_events(${batch}::int, ${quiet}::boolean)`.execute(db)
+  return rows.map(toEvent)
 }
 
 export async function readHead(db: Kysely<Tables>): Promise<{ epoch: string; position: number }> {

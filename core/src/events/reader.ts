@@ -76,9 +76,11 @@ export class LogReader implements EventReader {
     this.#hint(Infinity)
   }
 
-  /** This node gave events their positions: look, and tell the others where the database does not. */
-  moved(): void {
-    this.look()
+  /** This node gave these events their positions: what comes next is taken as it is; the others are told where the database does not. */
+  moved(events: readonly StoredEvent[]): void {
+    const next = events[0]?.position === this.#position + 1
+    if (next && this.#reading === null && !this.#stopped) this.#take(events)
+    else this.look()
     this.#wire.moved()
   }
 

@@ -2,14 +2,14 @@ import type { Kysely } from 'kysely'
 import type { Logger } from '@throughline/plugin-sdk'
 import { failPoint } from '../store/fail-point.js'
 import type { Tables } from '../store/tables.js'
-import type { EventWriter } from './contract.js'
+import type { EventWriter, StoredEvent } from './contract.js'
 import { insertOutbox, pruneLog, sequenceOutbox } from './outbox-store.js'
 
 export interface SequencerDeps {
   readonly db: Kysely<Tables>
   readonly log: Logger
-  /** Called after rows got positions on this node, so that its reader need not wait for the notification. */
-  readonly moved: () => void
+  /** What got its positions on this node, in order, so that its reader need neither wait for the notification nor read it. */
+  readonly moved: (events: readonly StoredEvent[]) => void
   /** A bus wakes the other nodes, so the database need not. */
   readonly quiet?: boolean
 }
@@ -65,13 +65,13 @@ export class Sequencer implements EventWriter {
     try {
       do {
         this.#again = false
-        let moved: number
+        let moved: readonly StoredEvent[]
         do {
           await failPoint?.('sequencer.before-move')
           moved = await sequenceOutbox(this.#deps.db, BATCH, this.#deps.quiet)
-          if (moved > 0) await failPoint?.('sequencer.moved')
-          if (moved > 0) this.#deps.moved()
-        } while (moved === BATCH)
+          if (moved.length > 0) await failPoint?.('sequencer.moved')
+          if (moved.length > 0) this.#deps.moved(moved)
+        } while (moved.length === BATCH)
       } while (this.#again)
     } catch (error) {
       // Nothing is lost: the rows stay in the outbox, and the next poke or the poll tries again.

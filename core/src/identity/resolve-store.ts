@@ -29,26 +29,22 @@ export async function findAndLock(
   trx: Transaction<Tables>,
   keys: readonly Key[],
 ): Promise<readonly (FoundKey & { readonly locked: LockedContact | null })[]> {
-  const { rows } = await sql<FoundKey & Omit<LockedContact, 'id'> & { readonly id: string | null }>`
-    with hits as materialized (
-      select i.kind, i.value, i.assurance, i.contact_id
-      from unnest(${keys.map((k) => k.kind)}::text[], ${keys.map((k) => k.value)}::text[], ${keys.map((k) => k.assurance)}::text[])
-        as k(kind, value, assurance)
-      join identifier i on i.kind = k.kind and i.value = k.value and i.assurance = k.assurance and i.resolves
-    ), locked as materialized (
-      select id, name, language, time_zone, tier, attributes, account_manager, created_at
-      from contact where id = any(array(select contact_id from hits)) and joined_into is null
-      order by id for no key update
-    )
-    select h.kind, h.value, h.assurance, h.contact_id as contact, l.id, l.name, l.language, l.time_zone as "timeZone", l.tier,
-      l.attributes, l.account_manager as "accountManager", l.created_at as "createdAt"
-    from hits h left join locked l on l.id = h.contact_id`.execute(trx)
-  return rows.map(({ kind, value, assurance, contact, id, ...rest }) => ({
+  // One plain join: between intermediate results, whose size PostgreSQL cannot know, it would compare each with each.
+  const { rows } = await sql<FoundKey & LockedContact & { readonly joined: boolean }>`
+    select i.kind, i.value, i.assurance, i.contact_id as contact, c.id, c.name, c.language, c.time_zone as "timeZone",
+      c.tier, c.attributes, c.account_manager as "accountManager", c.created_at as "createdAt",
+      c.joined_into is not null as joined
+    from unnest(${keys.map((k) => k.kind)}::text[], ${keys.map((k) => k.value)}::text[], ${keys.map((k) => k.assurance)}::text[])
+      as k(kind, value, assurance)
+    join identifier i on i.kind = k.kind and i.value = k.value and i.assurance = k.assurance and i.resolves
+    join contact c on c.id = i.contact_id
+    order by c.id for no key update of c`.execute(trx)
+  return rows.map(({ kind, value, assurance, contact, joined, ...rest }) => ({
     kind,
     value,
     assurance,
     contact,
-    locked: id === null ? null : { id, ...rest },
+    locked: joined ? null : rest,
   }))
 }
 

@@ -101,11 +101,12 @@ export class IdentityResolver {
     readonly events: readonly NewEvent[]
     /** Identifiers that are new, for `suggest`. */
     readonly told: readonly NewIdentifier[]
+    /** Contacts were joined: what was read of their conversations before is out of date. */
+    readonly joined: boolean
   }> {
-    if (senders.length === 0) return { resolved: [], events: [], told: [] }
+    if (senders.length === 0) return { resolved: [], events: [], told: [], joined: false }
     const groups = groupByKeys(senders)
-    const resolving = dedupe(groups.flatMap((group) => group.keys.filter((key) => key.resolves)))
-    const hits = await findAndLock(trx, resolving)
+    const hits = await findAndLock(trx, resolvingKeys(senders))
     const found = new Map(hits.map((row) => [keyId(row), row]))
     const locked = new Map(
       hits.map(({ locked: contact }) => {
@@ -137,7 +138,8 @@ export class IdentityResolver {
         })
       }
     }
-    return { resolved: senders.map((sender) => bySender.get(sender)!), events, told }
+    const joined = events.some((event) => event.type === 'identity.linked')
+    return { resolved: senders.map((sender) => bySender.get(sender)!), events, told, joined }
   }
 
   /** The contact of a group: the one its keys point at; several are joined where verified identifiers say they are one. */
@@ -329,6 +331,11 @@ function groupByKeys(senders: readonly PreparedSender[]): Group[] {
     for (const key of group.keys) if (key.resolves) byKey.set(keyId(key), group)
   }
   return [...groups]
+}
+
+/** The identifiers by which the contacts of a batch are found, each once. */
+export function resolvingKeys(senders: readonly PreparedSender[]): Key[] {
+  return dedupe(senders.flatMap((sender) => sender.keys.filter((key) => key.resolves)))
 }
 
 function dedupe(keys: readonly Key[]): Key[] {

@@ -8,6 +8,7 @@ import type { Ids } from '../ids.js'
 import type { InboundReceipt, OutboundService } from '../outbound/contract.js'
 import type { Facts, NewWorkItem, Router, RoutingDecision, WorkService } from '../routing/contract.js'
 import type { Tables } from '../store/tables.js'
+import { transact } from '../store/transact.js'
 import { insertDecisions, type NewDecision } from './decision-store.js'
 import type { FreshRows } from './fresh-rows.js'
 import {
@@ -30,6 +31,8 @@ export interface BatchIdentity<Prepared, Told = unknown> {
     readonly resolved: readonly ResolvedSender[]
     readonly events: readonly NewEvent[]
     readonly told: readonly Told[]
+    /** Contacts were joined: what was foreseen of their conversations is out of date. */
+    readonly joined: boolean
   }>
   /** After the commit: identifiers that are new may fit somebody else's. */
   suggest(told: readonly Told[]): Promise<void>
@@ -82,10 +85,16 @@ interface Routable {
   readonly hasAttachments: boolean
 }
 
-export interface BatchTimeline {
+export interface BatchTimeline<Prepared, Foreseen = unknown> {
+  /**
+   * The conversations of whoever these senders turn out to be, read and locked. Sent right behind `resolve`, which locks the
+   * contacts first, and without waiting for it.
+   */
+  foresee(trx: Transaction<Tables>, senders: readonly Prepared[]): Promise<readonly Foreseen[]>
   apply(
     trx: Transaction<Tables>,
     messages: readonly BatchMessage[],
+    foreseen: readonly Foreseen[],
   ): Promise<{
     readonly needsRouting: readonly Routable[]
     readonly remarks: ReadonlyMap<number, string>
@@ -110,7 +119,7 @@ export interface BatchDeps<Prepared> {
   readonly clock: Clock
   readonly ids: Ids
   readonly identity: BatchIdentity<Prepared>
-  readonly timeline: BatchTimeline
+  readonly timeline: BatchTimeline<Prepared>
   readonly router: Router
   readonly work: WorkService
   readonly outbound: Pick<OutboundService, 'applyReceipts'>
@@ -138,11 +147,6 @@ export interface PendingRoute {
   readonly decision: NonNullable<RoutingDecision['pending']>
 }
 
-/** The claim was lost: somebody else drains its shards. The transaction was rolled back. */
-export class ClaimLost extends Error {
-  override readonly name = 'ClaimLost'
-}
-
 /**
  * Applies the rows in hand in one transaction: identity, continuity, timeline, routing, work, events, receipts, and last the
  * fence on the claim. Locks: contacts in id order, then conversations, then the rest. Any throw rolls all back.
@@ -159,23 +163,29 @@ export async function applyBatch<P>(
     return sender === null ? [] : [{ row, channel: row.channel, sender }]
   })
   const prepared = await deps.identity.prepare(senders)
-  return deps.db.transaction().execute(async (trx) => {
-    const identity = await deps.identity.resolve(trx, prepared)
+  return transact(deps.db, async (trx, last) => {
+    const [identity, foreseen] = await Promise.all([
+      deps.identity.resolve(trx, prepared),
+      deps.timeline.foresee(trx, prepared),
+    ])
     const resolvedBy = new Map(senders.map((one, i) => [one.row.id, identity.resolved[i]!]))
     const messages = rows.flatMap((row) => messageOf(row, resolvedBy))
-    const timeline = await deps.timeline.apply(trx, messages)
+    const timeline = await deps.timeline.apply(trx, messages, identity.joined ? [] : foreseen)
     const routed = route(deps, timeline.needsRouting)
     const written = await timeline.write(trx)
     const workEvents = routed.items.length > 0 ? await deps.work.enqueue(trx, routed.items) : []
-    if (routed.decisions.length > 0) await insertDecisions(trx, routed.decisions)
+    if (routed.decisions.length > 0) last(insertDecisions(trx, routed.decisions))
     const further = await applyFurther(deps, trx, rows, resolvedBy)
-    await deps.events.append(trx, [...identity.events, ...written.events, ...workEvents, ...further.events])
-    await remarkRows(trx, new Map([...further.remarks, ...timeline.remarks]))
+    last(deps.events.append(trx, [...identity.events, ...written.events, ...workEvents, ...further.events]))
+    last(remarkRows(trx, new Map([...further.remarks, ...timeline.remarks])))
     const retried = rows.filter((row) => row.crashes > 0 || part === 'part' || hand.length === 1)
-    if (retried.length > 0) await clearTrouble(trx, [...new Set(retried.map((row) => row.lane))])
-    if (!(await closeBatch(trx, claim, rows, part === 'part')))
-      throw new ClaimLost(`the claim of the shards ${claim.shards.join(', ')} is not ours any more`)
-    await failPoint?.('drain.before-commit')
+    if (retried.length > 0) last(clearTrouble(trx, [...new Set(retried.map((row) => row.lane))]))
+    const closed = closeBatch(trx, claim, rows, part === 'part')
+    last(closed)
+    if (failPoint !== null) {
+      await closed
+      await failPoint('drain.before-commit')
+    }
     return {
       queues: routed.queues,
       attachments: written.attachments,

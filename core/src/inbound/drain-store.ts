@@ -65,10 +65,18 @@ export async function remarkRows(trx: Transaction<Tables>, remarks: ReadonlyMap<
     where i.id = r.id`.execute(trx)
 }
 
+/** What `claim_lost()` raises. */
+const CLAIM_LOST = 'TL001'
+
+/** The claim was lost: somebody else drains its shards. The transaction was rolled back. */
+export class ClaimLost extends Error {
+  override readonly name = 'ClaimLost'
+}
+
 /**
  * The closing statement of every batch: its rows wait no more, and the fence: the claim must still be ours, and is given up.
- * false: it is somebody else's by now, so the caller must roll back (F4). While a failed batch is applied in parts, the
- * claim is kept for the next part.
+ * Throws ClaimLost, and ends the transaction, where it is somebody else's by now (F4); so the commit may be sent before the
+ * answer to this is known. While a failed batch is applied in parts, the claim is kept for the next part.
  *
  * The commit that follows does not wait for the disk: nobody hears of it before the sequencer's commit, which does and takes
  * this one along; if the server dies in between, the rows still wait in the inbox.
@@ -78,8 +86,8 @@ export async function closeBatch(
   claim: Claim,
   rows: readonly InboxRow[],
   keep: boolean,
-): Promise<boolean> {
-  const { rows: fenced } = await sql<{ n: number }>`
+): Promise<void> {
+  const closed = sql`
     with ended as (
       delete from inbox_waiting w
       using unnest(${rows.map((row) => row.shard)}::smallint[], ${rows.map((row) => row.id)}::bigint[]) as e(shard, id)
@@ -92,8 +100,12 @@ export async function closeBatch(
       where s.id = any(${claim.shards}::smallint[]) and s.claim_token = ${claim.token}::uuid
       returning 1
     )
-    select count(*) as n, set_config('synchronous_commit', 'off', true) from fence`.execute(trx)
-  return fenced[0]?.n === claim.shards.length
+    select case when count(*) = ${claim.shards.length}::int then 0 else claim_lost() end,
+      set_config('synchronous_commit', 'off', true) from fence`.execute(trx)
+  await closed.catch((error: unknown) => {
+    if ((error as { code?: unknown }).code !== CLAIM_LOST) throw error
+    throw new ClaimLost(`the claim of the shards ${claim.shards.join(', ')} is not ours any more`, { cause: error })
+  })
 }
 
 /** Gives the claim up without having done anything with the rest in hand. */

@@ -4,8 +4,9 @@ import type { EventWriter, NewEvent } from '../events/contract.js'
 import { failPoint } from '../store/fail-point.js'
 import type { Tables } from '../store/tables.js'
 import type { Kysely } from 'kysely'
-import { applyBatch, ClaimLost, type BatchDeps, type BatchResult, type PendingRoute } from './batch.js'
+import { applyBatch, type BatchDeps, type BatchResult, type PendingRoute } from './batch.js'
 import {
+  ClaimLost,
   claimShards,
   parkRow,
   readInHand,

@@ -7,6 +7,7 @@ import { failPoint } from '../store/fail-point.js'
 import type { Ids } from '../ids.js'
 import type { NewJob } from '../jobs/contract.js'
 import type { Tables } from '../store/tables.js'
+import { transact } from '../store/transact.js'
 import { cleanEvent } from './clean-event.js'
 import type { InboundRequest, Ingress } from './contract.js'
 import type { FreshRows } from './fresh-rows.js'
@@ -168,9 +169,8 @@ export class GroupCommitIngress implements Ingress {
     const stored =
       jobs.length === 0
         ? await insertInbox(db, rows)
-        : await db.transaction().execute(async (trx) => {
-            const keys = await insertInbox(trx, rows)
-            await this.#deps.addJobs(trx, jobs)
+        : await transact(db, async (trx) => {
+            const [keys] = await Promise.all([insertInbox(trx, rows), this.#deps.addJobs(trx, jobs)])
             return keys
           })
     await failPoint?.('ingress.committed')

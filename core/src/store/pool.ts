@@ -55,6 +55,8 @@ export interface PoolOptions {
   readonly url: string
   readonly log: StoreLog
   readonly size?: number | undefined
+  /** Statements may be under way together on one connection (see `transact`); not for COPY. */
+  readonly pipeline?: boolean
   /** Milliseconds; 0 = no limit (migrations). */
   readonly statementTimeoutMs?: number
 }
@@ -70,6 +72,7 @@ export function createPool(options: PoolOptions): pg.Pool {
     connectionTimeoutMillis: 15_000,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
+    pipeline: options.pipeline ?? false,
     // What a client sends at the start of a session; the engine never shows local times of the server.
     options: '-c TimeZone=UTC',
     types,

@@ -38,7 +38,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     await embedded?.stop()
     throw error
   }
-  const pool = createPool({ url, log, size: options.poolSize })
+  const pool = createPool({ url, log, size: options.poolSize, pipeline: true })
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
   const close = async (): Promise<void> => {
     // The pool waits for lent connections; whoever forgot to give one back must not keep the engine from ending.

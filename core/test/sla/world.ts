@@ -123,9 +123,9 @@ export async function slaWorld(t: { teardown(fn: () => void | Promise<void>): vo
     let before = -1
     for (let head = 0; head !== before;) {
       before = head
-      while ((await sequenceOutbox(db, 1000)) > 0) continue
+      while ((await sequenceOutbox(db, 1000)).length > 0) continue
       await sla.catchUp(upTo)
-      while ((await sequenceOutbox(db, 1000)) > 0) continue
+      while ((await sequenceOutbox(db, 1000)).length > 0) continue
       head = (await readHead(db)).position
     }
     log.splice(0, log.length, ...(await readLog(db, 0, 10_000)))

@@ -3,12 +3,13 @@ import type { InboundEvent, Logger } from '@throughline/plugin-sdk'
 import { systemClock } from '../../src/clock.js'
 import type { Config } from '../../src/config/contract.js'
 import { applyMessages, type TimelineDeps } from '../../src/conversations/apply.js'
+import { lockCandidatesOf, type ConversationRow } from '../../src/conversations/candidate-store.js'
 import { defaultContinuity } from '../../src/conversations/place.js'
 import { applyMessageChange } from '../../src/conversations/timeline-store.js'
 import { LogReader } from '../../src/events/reader.js'
 import { Sequencer } from '../../src/events/sequencer.js'
 import { createIds } from '../../src/ids.js'
-import { IdentityResolver, StaleBatch, type PreparedSender } from '../../src/identity/resolve.js'
+import { IdentityResolver, resolvingKeys, StaleBatch, type PreparedSender } from '../../src/identity/resolve.js'
 import { setConsent } from '../../src/identity/resolve-store.js'
 import { joinContacts } from '../../src/identity/join.js'
 import { Drain } from '../../src/inbound/drain.js'
@@ -111,7 +112,12 @@ export async function pipeline(
       suggest: (told) => resolver.suggest(told as never),
       isStale: (error) => error instanceof StaleBatch,
     },
-    timeline: { apply: (trx, messages) => applyMessages(trx, messages, timeline), change: applyMessageChange },
+    timeline: {
+      foresee: (trx, senders) => lockCandidatesOf(trx, resolvingKeys(senders)),
+      apply: (trx, messages, foreseen) =>
+        applyMessages(trx, messages, timeline, foreseen as readonly ConversationRow[]),
+      change: applyMessageChange,
+    },
     router: routing.router,
     work: routing.work,
     outbound: { applyReceipts: async () => [] },

@@ -1,0 +1,46 @@
+import { CompiledQuery, PostgresDialect, Transaction, type Driver, type Kysely } from 'kysely'
+import type { Tables } from './tables.js'
+
+const begin = CompiledQuery.raw('begin')
+const commit = CompiledQuery.raw('commit')
+const rollback = CompiledQuery.raw('rollback')
+
+/**
+ * One transaction whose statements may be under way together: what is called without waiting for the answer of the one before
+ * goes out behind it at once, in the order of the calls, and costs no round trip of its own. (Kysely's own transactions
+ * send a statement only after the answer of the last.) `begin` is such a statement always. Everything sent must be awaited
+ * in the end: by `work`, or, where only its failure matters, by handing it to `last`, which the commit follows without
+ * waiting. Where such a statement fails the server takes the whole transaction back, and its error is thrown here.
+ */
+export async function transact<T>(
+  db: Kysely<Tables>,
+  work: (trx: Transaction<Tables>, last: (sent: Promise<unknown>) => void) => Promise<T>,
+): Promise<T> {
+  const executor = db.getExecutor()
+  return executor.provideConnection(async (connection) => {
+    const unqueued = executor.withConnectionProvider({ provideConnection: (consumer) => consumer(connection) })
+    const trx = new Transaction<Tables>({ config: { dialect }, dialect, driver, executor: unqueued })
+    const sent: Promise<unknown>[] = []
+    const send = (one: Promise<unknown>): void => {
+      // Looked at below; until then a failure must not count as unhandled.
+      one.catch(() => undefined)
+      sent.push(one)
+    }
+    let result: T
+    try {
+      send(connection.executeQuery(begin))
+      result = await work(trx, send)
+    } catch (error) {
+      await connection.executeQuery(rollback).catch(() => undefined)
+      throw error
+    }
+    // PostgreSQL answers `rollback` to the commit of a transaction in which a statement failed, and that is no error.
+    send(connection.executeQuery(commit))
+    for (const one of sent) await one
+    return result
+  })
+}
+
+/** A Transaction asks for them and uses neither: its executor has the connection. */
+const dialect = new PostgresDialect({ pool: () => Promise.reject(new Error('a transaction opens no connection')) })
+const driver: Driver = dialect.createDriver()
