@@ -26,7 +26,7 @@ test('statements sent together run in the order of the calls, in one transaction
     last(
       trx
         .insertInto('told' as never)
-        .values({ n: 3 } as never)
+        .values({ n: 3 })
         .execute(),
     )
     return { n: second.rows[0]?.n, same: first.rows[0]?.id === second.rows[0]?.id }
