@@ -10,7 +10,7 @@ import * as scan from './0009_scan.js'
 import * as preferred from './0010_preferred.js'
 import * as webhooks from './0011_webhooks.js'
 import * as choices from './0012_choices.js'
-import * as oneFlight from './0013_one_flight.js'
+import * as flight from './0013_flight.js'
 
 /** Every migration by name; the names' order is the order of running. Forward only: none has a `down`. */
 export const migrations: Readonly<Record<string, Migration>> = Object.freeze({
@@ -25,5 +25,5 @@ export const migrations: Readonly<Record<string, Migration>> = Object.freeze({
   '0010_preferred': { up: preferred.up },
   '0011_webhooks': { up: webhooks.up },
   '0012_choices': { up: choices.up },
-  '0013_one_flight': { up: oneFlight.up },
+  '0013_flight': { up: flight.up },
 })
