@@ -125,7 +125,11 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
           store,
           node: { id: node, host: hostname(), roles: config.roles, release: options.release, process: ownProcess() },
           log,
-          onDead: (nodes) => lapseClaims(db, nodes),
+          onDead: async (nodes) => {
+            await lapseClaims(db, nodes)
+            await container.get(names.outbound).free(nodes)
+          },
+          onSilent: (nodes) => container.get(names.outbound).free(nodes),
         }),
       (service) => service.stop(),
     )
@@ -229,6 +233,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
         createOutbound({
           store,
           ids,
+          node,
           events: sequencer,
           jobs,
           plugins: host,

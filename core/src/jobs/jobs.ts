@@ -24,6 +24,8 @@ export interface JobsDeps {
   readonly pollMs?: number
   /** Nodes of this machine that ended without a word, their leases and jobs already handed back: the rest they held. */
   readonly onDead?: (nodes: readonly string[]) => Promise<void>
+  /** Nodes that were silent for 30 s, their jobs already handed back. They may go on one day. */
+  readonly onSilent?: (nodes: readonly string[]) => Promise<void>
 }
 
 export interface JobSystem extends Jobs {
@@ -55,6 +57,7 @@ export function createJobs(deps: JobsDeps): JobSystem {
       await leaseStore.releaseAllOf(dead)
       await deps.onDead?.(dead)
     },
+    onSilent: async (silent) => deps.onSilent?.(silent),
   })
   const stopping = new AbortController()
   const tasks: TaskList = {}

@@ -14,6 +14,8 @@ export interface NodeRegistryDeps {
   readonly ended: (process: string) => boolean
   /** These nodes are dead for sure: what they held is free. */
   readonly onDead: (nodes: readonly string[]) => Promise<void>
+  /** These may only stand still. What has a fence is free; shards and leases have lapsed by themselves. */
+  readonly onSilent: (nodes: readonly string[]) => Promise<void>
 }
 
 export interface NodeRegistry {
@@ -24,7 +26,7 @@ export interface NodeRegistry {
 }
 
 /** Heartbeat of this node, and the reaper of the others. */
-export function createNodeRegistry({ store, node, log, ended, onDead }: NodeRegistryDeps): NodeRegistry {
+export function createNodeRegistry({ store, node, log, ended, onDead, onSilent }: NodeRegistryDeps): NodeRegistry {
   let pool: string | null = null
   let timer: NodeJS.Timeout | undefined
   let stopped = false
@@ -34,7 +36,10 @@ export function createNodeRegistry({ store, node, log, ended, onDead }: NodeRegi
     try {
       await store.beat(node, pool)
       const dead = await store.reap(silentMs)
-      if (dead !== null && dead.length > 0) log.warn({ nodes: dead }, 'nodes went silent; their jobs were handed back')
+      if (dead !== null && dead.length > 0) {
+        log.warn({ nodes: dead }, 'nodes went silent; their jobs were handed back')
+        await onSilent(dead)
+      }
       await bury()
     } catch (error) {
       log.warn({ code: codeOf(error) }, 'the heartbeat of this node failed')

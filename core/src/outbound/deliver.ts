@@ -10,6 +10,8 @@ import { takeLanes } from './take-lanes.js'
 
 export interface DeliverDeps extends RecordDeps, AttemptDeps {
   readonly plugins: Pick<PluginHost, 'channel' | 'channels' | 'onChange'>
+  /** This engine process, as its claims name it. */
+  readonly node: string
   readonly limits?: Partial<DeliverLimits>
 }
 
@@ -130,6 +132,7 @@ export class Deliverer {
     const claimedAt = this.#deps.monotonic()
     const { sends, waitMs } = await takeLanes(this.#deps, {
       channel,
+      node: this.#deps.node,
       places,
       leaseMs: this.#limits.leaseMs,
       rate: instance.capabilities('')?.rate,

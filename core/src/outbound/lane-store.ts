@@ -30,7 +30,13 @@ const claimed = sql`id, message_id as "messageId", conversation_id as conversati
  */
 export async function claimHeads(
   trx: Transaction<Tables>,
-  input: { readonly channel: string; readonly limit: number; readonly token: string; readonly leaseMs: number },
+  input: {
+    readonly channel: string
+    readonly limit: number
+    readonly node: string
+    readonly token: string
+    readonly leaseMs: number
+  },
 ): Promise<readonly ClaimedSend[]> {
   const { rows } = await sql<ClaimedSend & { seq: number }>`
     with heads as (
@@ -46,7 +52,7 @@ export async function claimHeads(
       order by s.seq limit ${input.limit}
       for update of s skip locked
     )
-    update send set state = 'sending', claim_token = ${input.token}, attempts = attempts + 1,
+    update send set state = 'sending', claim_token = ${input.token}, node_id = ${input.node}, attempts = attempts + 1,
       lease_until = clock_timestamp() + ${input.leaseMs} * interval '1 millisecond'
     where id in (select id from heads)
     returning ${claimed}, seq`.execute(trx)
@@ -116,11 +122,24 @@ export async function endRest(trx: Transaction<Tables>, ended: readonly string[]
 }
 
 /** Sends whose node died or stood still: the lease is over by database time. Locked until the transaction ends. */
-export async function lapsedSends(trx: Transaction<Tables>, limit: number): Promise<readonly ClaimedSend[]> {
+export async function lapsedSends(
+  trx: Transaction<Tables>,
+  limit: number,
+  unloaded: readonly string[],
+): Promise<readonly ClaimedSend[]> {
   const { rows } = await sql<ClaimedSend>`
     select ${claimed} from send where state = 'sending' and lease_until < clock_timestamp()
+      and (lease_until < clock_timestamp() - interval '10 minutes' or not channel = any(${[...unloaded]}::text[]))
     order by id limit ${limit} for update skip locked`.execute(trx)
   return rows
+}
+
+/** What these nodes had in hand lapses now instead of at the end of its lease. Answers how much it was. */
+export async function lapseSends(db: Kysely<Tables>, nodes: readonly string[]): Promise<number> {
+  const { numAffectedRows } = await sql`
+    update send set lease_until = clock_timestamp() - interval '1 ms'
+    where state = 'sending' and node_id = any(${[...nodes]}::uuid[]) and lease_until > clock_timestamp()`.execute(db)
+  return Number(numAffectedRows ?? 0)
 }
 
 /** Channels that have a part due now. */

@@ -6,16 +6,19 @@ import type { PluginHost } from '../plugins/contract.js'
 import type { Store } from '../store/store.js'
 import type { OutboundService } from './contract.js'
 import { Deliverer, type DeliverLimits } from './deliver.js'
-import { dueChannels } from './lane-store.js'
+import { dueChannels, lapseSends } from './lane-store.js'
 import { forgetThreads } from './limit-store.js'
 import { cancelMessage, DELIVER_TASK, preview, queueMessage, retryMessage, type QueueDeps } from './queue.js'
 import { applyReceipts, sweepEarly } from './receipts.js'
 import { recoverLapsed } from './record.js'
+import { sqlState } from './retry-transaction.js'
 import type { Templates } from './templates.js'
 
 export interface OutboundDeps {
   readonly store: Pick<Store, 'db'>
   readonly ids: Ids
+  /** This engine process, as its claims name it. */
+  readonly node: string
   readonly events: EventWriter
   readonly jobs: Pick<Jobs, 'add' | 'addNow' | 'task' | 'every'>
   readonly plugins: Pick<PluginHost, 'channel' | 'channels' | 'onChange'>
@@ -34,6 +37,8 @@ export interface Outbound extends OutboundService {
   /** Delivers on this node from now on. Without it the node only queues. */
   start(): void
   stop(graceMs?: number): Promise<void>
+  /** These nodes are dead: what they had in hand is settled at once, not at the end of its lease. */
+  free(nodes: readonly string[]): Promise<void>
   /** Settles lapsed sends, applies early receipts, wakes lanes that no job reached. Every 5 s on one node. */
   sweep(): Promise<void>
 }
@@ -52,10 +57,12 @@ export function createOutbound(deps: OutboundDeps): Outbound {
     watched,
     fileUrl: deps.fileUrl,
     capabilities: (channel: string, thread: string) => plugins.channel(channel)?.capabilities(thread) ?? null,
+    unloaded: () => plugins.channels().flatMap((one) => (one.capabilities('') === null ? one.id : [])),
   }
   const deliverer = new Deliverer({
     ...recording,
     plugins,
+    node: deps.node,
     log: deps.log,
     replyTokenKey: deps.replyTokenKey,
     random: deps.random ?? Math.random,
@@ -82,6 +89,17 @@ export function createOutbound(deps: OutboundDeps): Outbound {
     await jobs.addNow(due.map((channel) => ({ task: DELIVER_TASK, payload: { channel }, key: `deliver:${channel}` })))
   }
 
+  let delivers = false
+  let recovering: Promise<void> = Promise.resolve()
+  const recover = async (): Promise<void> => {
+    try {
+      for (const channel of await recoverLapsed(recording)) deliverer.wake(channel)
+    } catch (error) {
+      // The sweep does it again in a few seconds.
+      deps.log.warn({ code: sqlState(error) ?? 'unknown' }, 'sends of a dead node could not be settled yet')
+    }
+  }
+
   jobs.task(DELIVER_TASK, async (payload) => {
     const channel = (payload as { readonly channel?: unknown } | null)?.channel
     deliverer.wake(typeof channel === 'string' ? channel : undefined)
@@ -100,8 +118,20 @@ export function createOutbound(deps: OutboundDeps): Outbound {
       written.clear()
     },
     applyReceipts: (trx, receipts) => applyReceipts(trx, receipts, watched),
-    start: () => deliverer.start(),
-    stop: (graceMs) => deliverer.stop(graceMs),
+    start() {
+      delivers = true
+      deliverer.start()
+      // What the process before this one had in hand, freed before the plugins were there.
+      recovering = recover()
+    },
+    async free(nodes) {
+      if ((await lapseSends(db, nodes)) > 0 && delivers) await recover()
+    },
+    async stop(graceMs) {
+      delivers = false
+      await recovering
+      await deliverer.stop(graceMs)
+    },
     sweep,
   } satisfies Outbound)
 }

@@ -20,6 +20,8 @@ export interface RecordDeps {
   readonly watched: (channel: string) => boolean
   readonly fileUrl: (key: string) => string
   readonly capabilities: (channel: string, thread: string) => Capabilities | null
+  /** Configured channels whose plugin is not loaded (yet): nobody knows what they can do. */
+  readonly unloaded: () => readonly string[]
 }
 
 /** Pause before a held instance is tried with this part again, should it claim to be well at once. */
@@ -116,13 +118,14 @@ function replan(deps: RecordDeps, send: ClaimedSend): PlanResult | null {
 
 /**
  * Settles sends whose node died or stood still with the claim in hand. Locks: the sends (skipping those in work), then
- * the messages. Answers the channels that have something to send again.
+ * the messages. What a channel without its plugin had in hand waits for it, ten minutes at most: only the plugin says whether
+ * the network drops repeats. Answers the channels that have something to send again.
  */
 export async function recoverLapsed(deps: RecordDeps): Promise<ReadonlySet<string>> {
   const again = new Set<string>()
   for (let count = BATCH; count === BATCH;) {
     count = await inTransaction(deps.db, async (trx) => {
-      const sends = await lapsedSends(trx, BATCH)
+      const sends = await lapsedSends(trx, BATCH, deps.unloaded())
       for (const send of sends) {
         const idempotent = deps.capabilities(send.channel, send.thread)?.idempotentSend === true
         const outcome = lapsedOutcome({ attempts: send.attempts, idempotent })

@@ -21,12 +21,13 @@ export async function takeLanes(
   deps: Pick<RecordDeps, 'db' | 'ids' | 'events' | 'watched'>,
   wanted: {
     readonly channel: string
+    readonly node: string
     readonly places: number
     readonly leaseMs: number
     readonly rate: Capabilities['rate']
   },
 ): Promise<Taken> {
-  const { channel, places, leaseMs, rate } = wanted
+  const { channel, node, places, leaseMs, rate } = wanted
   const perSecond = rate?.perSecond ?? 0
   return inTransaction(deps.db, async (trx) => {
     const paused = await pausedFor(trx, channel)
@@ -35,7 +36,7 @@ export async function takeLanes(
     const bucket = perSecond > 0 ? await openBucket(trx, channel, { perSecond, burst }) : null
     const limit = bucket ? Math.min(places, Math.floor(bucket.tokens)) : places
     if (bucket && limit < 1) return { sends: [], waitMs: Math.ceil(((1 - bucket.tokens) / perSecond) * 1000) }
-    const sends = await claimHeads(trx, { channel, limit, token: deps.ids(), leaseMs })
+    const sends = await claimHeads(trx, { channel, limit, node, token: deps.ids(), leaseMs })
     if (sends.length === 0) return { sends, waitMs: 0 }
     await bucket?.spend(sends.length)
     const threadMs = await holdThreadsOf(trx, channel, sends, rate?.perThread ?? 0)

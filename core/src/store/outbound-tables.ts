@@ -19,6 +19,7 @@ export interface SendTable {
   retry_at: Generated<Date>
   claim_token: string | null
   lease_until: Date | null
+  node_id: ColumnType<string | null, string | null | undefined, string | null>
   external_id: string | null
   error_code: string | null
   error_message: string | null

@@ -201,3 +201,49 @@ test('a node that stops lets what is on its way arrive and takes nothing more', 
   t.equal(await messageState(store, second.messageId), 'queued')
   t.same(network.texts, ['on its way'])
 })
+
+test('what a dead node had in hand is settled at once, and nothing that a living node has', async (t) => {
+  const store = await withDatabase(t)
+  const capabilities = { ...textChannel, idempotentSend: true }
+  const never = new Network()
+  never.behave = () => new Promise(() => undefined)
+  const channels = { safe: { network: never, capabilities }, plain: { network: never } }
+  const dead = startNode(t, store, { channels })
+  const [safe, plain] = [await seed(store, { channel: 'safe' }), await seed(store, { channel: 'plain' })]
+  const repeated = await dead.outbound.queue(say(safe, 'once'))
+  const unsure = await dead.outbound.queue(say(plain, 'perhaps'))
+  await until(() => never.attempts.length === 2)
+  await dead.outbound.stop(0)
+  const living = startNode(t, store, { channels: { safe: { network: never, capabilities } } })
+  const held = await living.outbound.queue(say(await seed(store, { channel: 'safe' }), 'in hand'))
+  await until(() => never.attempts.length === 3)
+  const healthy = new Network()
+  const heir = startNode(t, store, {
+    channels: { safe: { network: healthy, capabilities }, plain: { network: healthy } },
+  })
+  await heir.outbound.free([dead.id])
+  await untilState(store, repeated.messageId, 'sent')
+  t.equal(healthy.received[0]?.idempotencyKey, never.attempts.find(({ part }) => part.text === 'once')?.part.id)
+  t.equal(await messageState(store, unsure.messageId), 'unknown', 'nobody knows whether it left')
+  t.equal(await messageState(store, held.messageId), 'sending', 'another node has it')
+  t.same(healthy.texts, ['once'])
+})
+
+test('a lapsed part waits until its plugin is loaded, since only that says whether the network drops repeats', async (t) => {
+  const store = await withDatabase(t)
+  const [dying, healthy] = [new Network(), new Network()]
+  const capabilities = { ...textChannel, idempotentSend: true }
+  dying.behave = () => new Promise(() => undefined)
+  const first = startNode(t, store, { channels: { chat: { network: dying, capabilities } } })
+  const { messageId } = await first.outbound.queue(say(await seed(store), 'once'))
+  await until(() => dying.attempts.length === 1)
+  await first.outbound.stop(0)
+  const second = startNode(t, store, { channels: { chat: { network: healthy, capabilities, unloaded: true } } })
+  await lapse(store)
+  await second.outbound.sweep()
+  t.equal(await messageState(store, messageId), 'sending')
+  second.channels.get('chat')?.setLoaded()
+  await second.outbound.sweep()
+  await untilState(store, messageId, 'sent')
+  t.equal(healthy.received.length, 1)
+})

@@ -59,9 +59,11 @@ export interface FakeChannel extends ChannelInstance {
   readonly network: Network
   readonly reports: string[]
   setLive(live: boolean): void
+  setLoaded(): void
 }
 
 export interface TestNode {
+  readonly id: string
   readonly outbound: Outbound
   readonly channels: ReadonlyMap<string, FakeChannel>
   readonly jobs: NewJob[]
@@ -74,6 +76,8 @@ interface ChannelOptions {
   readonly endpoints?: boolean
   /** Not running from the start: nothing is taken before the test says so. */
   readonly down?: boolean
+  /** Its plugin is not there until `setLoaded`. */
+  readonly unloaded?: boolean
 }
 
 interface NodeOptions {
@@ -93,9 +97,11 @@ export function startNode(t: Teardown, store: Store, options: NodeOptions): Test
   const jobs: NewJob[] = []
   const logged: object[] = []
   const note = (fields: object): void => void logged.push(fields)
+  const id = randomUUID()
   const outbound = createOutbound({
     store,
     ids: randomUUID,
+    node: id,
     events: {
       append: (trx, events) => insertEvents(trx, events),
       poke: () => undefined,
@@ -124,7 +130,7 @@ export function startNode(t: Teardown, store: Store, options: NodeOptions): Test
   })
   outbound.start()
   t.teardown(() => outbound.stop(100))
-  return { outbound, channels, jobs, logged }
+  return { id, outbound, channels, jobs, logged }
 }
 
 async function insertEvents(trx: Transaction<Tables>, events: readonly NewEvent[]): Promise<void> {
@@ -157,7 +163,8 @@ function fakeChannel(
     send: (part, control) => network.send(part, control),
     ...(options.endpoints ? { endpoints: {} } : {}),
   }
-  let live = options.down !== true
+  let loaded = options.unloaded !== true
+  let live = options.down !== true && loaded
   const status = (): InstanceStatus => ({
     id,
     kind: 'channel',
@@ -190,7 +197,11 @@ function fakeChannel(
     get live() {
       return live ? working : null
     },
-    capabilities: () => capabilities,
+    capabilities: () => (loaded ? capabilities : null),
+    setLoaded() {
+      loaded = true
+      setLive(true)
+    },
     async call(operation, timeoutMs, run) {
       if (!live) throw new ThroughlineError('TL_CHANNEL_UNAVAILABLE', `${id} is not running`)
       const limit = new AbortController()
