@@ -13,9 +13,13 @@ export type PluginErrorCode =
   | 'uncertain'
   | 'bug'
 
+export type RateLimitScope = 'channel' | 'thread'
+
 export type PluginErrorOptions = {
   /** Milliseconds to wait, for `rate_limited`. */
   readonly retryAfterMs?: number
+  /** What has to wait, for `rate_limited`: the whole channel (default), or only the thread of this part. */
+  readonly scope?: RateLimitScope
   /** A sentence that may be shown to the agent. */
   readonly userMessage?: string
   readonly details?: Readonly<Record<string, unknown>>
@@ -31,6 +35,7 @@ export class PluginError extends Error {
   override readonly name = 'PluginError'
   readonly code: PluginErrorCode
   readonly retryAfterMs?: number
+  readonly scope?: RateLimitScope
   readonly userMessage?: string
   readonly details?: Readonly<Record<string, unknown>>
 
@@ -38,12 +43,13 @@ export class PluginError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs
+    if (options.scope !== undefined) this.scope = options.scope
     if (options.userMessage !== undefined) this.userMessage = options.userMessage
     if (options.details !== undefined) this.details = options.details
     Object.defineProperty(this, ERROR_BRAND, { value: true })
   }
 
-  /** The network asks to wait. `ms`: until when, from now. No attempt is consumed. */
+  /** The network asks to wait. `ms`: until when, from now. No attempt is consumed. `scope: 'thread'`: others go on. */
   static rateLimited(ms: number, options: PluginErrorOptions = {}): PluginError {
     return new PluginError('rate_limited', `rate limited for ${ms} ms`, { ...options, retryAfterMs: ms })
   }

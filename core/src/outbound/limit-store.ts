@@ -39,8 +39,11 @@ export async function openBucket(
   }
 }
 
-/** Holds all lanes of a channel; a longer pause is never shortened. */
-export async function pauseChannel(db: Kysely<Tables>, channel: string, ms: number, reason: string): Promise<void> {
+/** The row that holds one thread; `claimHeads` puts its name together in the same way. */
+export const threadKey = (channel: string, thread: string): string => `${channel}/${thread}`
+
+/** Holds all lanes of a channel, or of a thread by its key; a longer pause is never shortened. */
+export async function pauseLanes(db: Kysely<Tables>, channel: string, ms: number, reason: string): Promise<void> {
   await sql`
     insert into channel_limit (channel, tokens, refilled_at, paused_until, pause_reason)
     values (${channel}, 0, clock_timestamp(), clock_timestamp() + ${ms} * interval '1 millisecond', ${reason})
@@ -68,7 +71,9 @@ export async function holdThreads(
     insert into channel_limit (channel, tokens, refilled_at, paused_until)
     select ${channel} || '/' || thread, 0, clock_timestamp(), clock_timestamp() + ${ms} * interval '1 millisecond'
     from unnest(${[...new Set(threads)].sort()}::text[]) thread
-    on conflict (channel) do update set paused_until = excluded.paused_until`.execute(trx)
+    on conflict (channel) do update set paused_until = greatest(channel_limit.paused_until, excluded.paused_until)`.execute(
+    trx,
+  )
 }
 
 export async function forgetThreads(db: Kysely<Tables>): Promise<void> {

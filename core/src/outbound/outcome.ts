@@ -5,8 +5,8 @@ import { isThroughlineError } from '../errors.js'
 export type Outcome =
   | { readonly kind: 'sent'; readonly state: 'sent' | 'delivered'; readonly externalId: string | null }
   | (Failure & { readonly kind: 'retry'; readonly delayMs: number; readonly attempts: number; readonly bugs: number })
-  /** The whole channel waits; the part keeps its place and its attempts. */
-  | (Failure & { readonly kind: 'pause'; readonly delayMs: number })
+  /** The whole channel, or only the part's thread, waits; the part keeps its place and its attempts. */
+  | (Failure & { readonly kind: 'pause'; readonly delayMs: number; readonly scope: 'channel' | 'thread' })
   /** The instance cannot work until somebody acts; the part keeps its place and its attempts. */
   | (Failure & { readonly kind: 'hold'; readonly report: 'auth' | 'config' })
   /** In another form, without what the channel refused; when there is none it failed. */
@@ -67,7 +67,7 @@ export function outcomeOf(error: unknown, attempt: Attempt): Outcome {
     case 'uncertain':
       return attempt.idempotent ? again(failure, attempt, wait) : { kind: 'end', state: 'unknown', ...failure }
     case 'rate_limited':
-      return { kind: 'pause', delayMs: pauseMs(wait), ...failure }
+      return { kind: 'pause', delayMs: pauseMs(wait), scope: scopeOf(error), ...failure }
     case 'auth':
     case 'config':
       return { kind: 'hold', report: code, ...failure }
@@ -102,6 +102,11 @@ function again(failure: Failure, attempt: Attempt, wait: number | undefined): Ou
 
 function retry(code: string, reason: string, delayMs: number, attempt: Attempt): Outcome {
   return { kind: 'retry', code, reason, delayMs, attempts: attempt.attempts, bugs: attempt.bugs }
+}
+
+/** Whatever an older or careless plugin says, the wider wait is the safe one. */
+function scopeOf(error: unknown): 'channel' | 'thread' {
+  return isPluginError(error) && error.scope === 'thread' ? 'thread' : 'channel'
 }
 
 function pauseMs(wait: number | undefined): number {

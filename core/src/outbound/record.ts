@@ -5,7 +5,7 @@ import { failPoint } from '../store/fail-point.js'
 import type { Ids } from '../ids.js'
 import type { Tables } from '../store/tables.js'
 import { endRest, lapsedSends, replacePart, writeResult, type ClaimedSend } from './lane-store.js'
-import { pauseChannel } from './limit-store.js'
+import { pauseLanes, threadKey } from './limit-store.js'
 import { messageEvent, settleMessages } from './message-state-store.js'
 import { lapsedOutcome, type Outcome } from './outcome.js'
 import { plan, withoutContent, type PlanResult } from './plan.js'
@@ -32,7 +32,10 @@ const HOLD_MS = 5_000
  * the message. Idempotency key: the claim token, which the first write takes away. False: somebody else took over.
  */
 export async function recordOutcome(deps: RecordDeps, send: ClaimedSend, outcome: Outcome): Promise<boolean> {
-  if (outcome.kind === 'pause') await pauseChannel(deps.db, send.channel, outcome.delayMs, outcome.code)
+  if (outcome.kind === 'pause') {
+    const what = outcome.scope === 'thread' ? threadKey(send.channel, send.thread) : send.channel
+    await pauseLanes(deps.db, what, outcome.delayMs, outcome.code)
+  }
   const replanned = outcome.kind === 'replan' ? replan(deps, send) : null
   const held = await inTransaction(deps.db, async (trx) => {
     if (replanned) {

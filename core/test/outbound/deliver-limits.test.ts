@@ -29,6 +29,30 @@ test('a rate limit of the network pauses the whole channel on all nodes, and no 
   await untilState(store, second.messageId, 'sent')
 })
 
+test('a limit of one thread holds up that thread on all nodes, in all its conversations, and nobody else', async (t) => {
+  const store = await withDatabase(t)
+  const network = new Network()
+  const nodes = [1, 2].map(() => startNode(t, store, { channels: { chat: { network } } }))
+  network.behave = async (part) => {
+    if (part.thread.id === 'busy') throw PluginError.rateLimited(3_600_000, { scope: 'thread' })
+    return network.accept()
+  }
+  const first = await nodes[0]!.outbound.queue(say(await seed(store, { thread: 'busy' }), 'a'))
+  await until(async () => (await eventsOf(store, first.messageId)).last?.code === 'rate_limited')
+  const again = await nodes[1]!.outbound.queue(say(await seed(store, { thread: 'busy' }), 'b'))
+  const other = await nodes[1]!.outbound.queue(say(await seed(store), 'c'))
+  await untilState(store, other.messageId, 'sent')
+  await nodes[0]!.outbound.sweep()
+  await delay(50)
+  t.equal(network.attempts.filter(({ part }) => part.thread.id === 'busy').length, 1)
+  t.match(await sendsOf(store, first.messageId), [{ state: 'queued', attempts: 0 }])
+  network.behave = async () => network.accept()
+  await sql`update channel_limit set paused_until = clock_timestamp()`.execute(store.db)
+  nodes[1]!.outbound.wake()
+  await untilState(store, first.messageId, 'sent')
+  await untilState(store, again.messageId, 'sent')
+})
+
 test('a short pause ends by itself', async (t) => {
   const store = await withDatabase(t)
   const network = new Network()

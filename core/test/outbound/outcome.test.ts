@@ -20,7 +20,9 @@ test('a retryable failure waits 1, 3, 10, 30 s, 2 and 10 min, and then the part 
 })
 
 test('a rate limit pauses the channel for the time asked, within a day', (t) => {
-  t.match(outcomeOf(PluginError.rateLimited(4_000), first), { kind: 'pause', delayMs: 4_000 })
+  t.match(outcomeOf(PluginError.rateLimited(4_000), first), { kind: 'pause', delayMs: 4_000, scope: 'channel' })
+  const own = PluginError.rateLimited(4_000, { scope: 'thread' })
+  t.match(outcomeOf(own, first), { kind: 'pause', delayMs: 4_000, scope: 'thread' })
   t.match(after('rate_limited'), { kind: 'pause', delayMs: 30_000 })
   for (const [asked, given] of [
     [Number.NaN, 30_000],

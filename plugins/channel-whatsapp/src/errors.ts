@@ -5,6 +5,7 @@ import type { HttpResponse, PluginErrorCode, Shape } from '@throughline/plugin-s
 export type Rule = {
   readonly code: PluginErrorCode
   readonly waitMs?: number
+  readonly scope?: 'thread'
   readonly userMessage?: string
   readonly userAction?: string
 }
@@ -14,7 +15,8 @@ const minute = 60 * second
 
 const rules: readonly (readonly [readonly number[], Rule])[] = [
   [[130429], { code: 'rate_limited', waitMs: 4 * second }],
-  [[131056], { code: 'rate_limited', waitMs: 6 * second }],
+  // Too much between this number and this one customer: nobody else has to wait.
+  [[131056], { code: 'rate_limited', waitMs: 6 * second, scope: 'thread' }],
   [[4, 80007], { code: 'rate_limited', waitMs: minute }],
   [[133016], { code: 'rate_limited', waitMs: 60 * minute }],
   [
@@ -82,7 +84,10 @@ export function graphError(
   const shown = rule.userMessage === undefined ? {} : { userMessage: rule.userMessage }
   if (rule.code === 'rate_limited') {
     const waitMs = Math.max(byStatus.retryAfterMs ?? 0, rule.waitMs ?? 0)
-    return { rule, error: PluginError.rateLimited(waitMs, { details, ...shown }) }
+    return {
+      rule,
+      error: PluginError.rateLimited(waitMs, { details, ...shown, ...(rule.scope && { scope: rule.scope }) }),
+    }
   }
   return { rule, error: new PluginError(rule.code, `WhatsApp answered with code ${network}`, { details, ...shown }) }
 }

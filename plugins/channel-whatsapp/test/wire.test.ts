@@ -284,6 +284,22 @@ test('the wait is the longer of what the network and the code ask for', async (t
   })
 })
 
+test('a limit between the number and one customer holds up that customer only', async (t) => {
+  const { channel } = await setup(t)
+  for (const [code, scope] of [
+    [131056, 'thread'],
+    [130429, undefined],
+  ]) {
+    nock(origin)
+      .post(/messages/)
+      .reply(400, { error: { code } })
+    const error: unknown = await channel
+      .send(outboundPart({ type: 'text', text: 'Hi' }), control)
+      .catch((e: unknown) => e)
+    t.equal(isPluginError(error) ? error.scope : 'no plugin error', scope, `${code}`)
+  }
+})
+
 test('an accepted message without an id is uncertain, never sent twice', async (t) => {
   const { channel } = await setup(t)
   for (const answer of ['{}', 'not json']) {
