@@ -106,7 +106,7 @@ test('token revoke says when there is no such token', async (t) => {
 test('webhooks list, deliveries and replay', async (t) => {
   const list = await command(t, ['webhooks', 'list'])
   t.equal(list.code, 0)
-  t.match(list.output, /crm +https:\/\/crm\.example\.org +disabled +gone +12 +2/)
+  t.match(list.output, /crm +https:\/\/crm\.example\.org +disabled +gone +3 +12 +2/)
   const log = await command(t, ['webhooks', 'deliveries', 'crm', '--limit', '5', '--before', '9'])
   t.same(log.calls, [['webhooks.deliveries', 'crm', { limit: 5, before: 9 }]])
   t.match(log.output, /7 +sla\.breached +pending +2 +503 +status/)

@@ -101,18 +101,23 @@ test('an answer that was on its way does not end the pause a receiver asked for'
 
 test('410 disables the endpoint with an event; a replay since a position opens it again', async (t) => {
   const w = await world(t)
-  const hook = await receiver(t, status(410))
-  const { service } = await w.node([endpoint(hook.url, { events: ['note.added'] })])
-  await w.emit('note.added')
-  await until(async () => (await service.list())[0]?.state === 'disabled')
-  t.match((await service.list())[0], { reason: 'gone' })
+  const { held, reply } = holding(status(410))
+  const hook = await receiver(t, reply)
+  const { service } = await w.node([endpoint(hook.url, { events: ['note.added'], timeoutSeconds: 30 })])
+  await w.emit('note.added', 'note.added')
+  await until(() => held.length === 2)
+  for (const answer of held) answer()
+  const log = () => service.deliveries('crm', { limit: 9 })
+  await until(async () => (await log()).every((d) => d.attempts === 1))
+  t.match((await service.list())[0], { state: 'disabled', reason: 'gone' })
   const logged = () => w.db.selectFrom('event_log').select('type').where('type', '=', 'webhook.disabled').execute()
   await until(async () => (await logged()).length === 1)
   await w.emit('note.added')
   hook.reply = ok
   await service.replay('crm', { since: 1 }, operator)
-  await until(async () => (await service.deliveries('crm', { limit: 9 })).filter((d) => d.state === 'delivered').length === 2) // prettier-ignore
+  await until(async () => (await log()).filter((d) => d.state === 'delivered').length === 3)
   t.equal((await service.list())[0]?.state, 'running')
+  t.equal((await logged()).length, 1, 'told once, although two answers said so')
 })
 
 test('days without any success disable an endpoint, with an event; it stays so until a replay or another URL', async (t) => {

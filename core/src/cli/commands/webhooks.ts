@@ -8,7 +8,7 @@ export const webhooks: Command = {
   usage: 'webhooks list | deliveries <id> [--limit N] [--before POSITION] | replay <id> --position N | --since N',
   summary: 'Outgoing webhooks: how they are doing, what was delivered, sending again.',
   help: [
-    'list        every webhook of the configuration with its state',
+    'list        every webhook of the configuration: state, failures in a row, what waits',
     'deliveries  newest first: event, tries, HTTP status; --json for machines',
     'replay      one event (--position) or all since a position (--since), under the same webhook-id;',
     '            enables a disabled webhook again; the running engine sends within seconds',
@@ -57,12 +57,13 @@ function whichOf(invocation: Invocation): Which {
 
 async function list(invocation: Invocation, service: WebhookService): Promise<number> {
   const found = await service.list()
-  const head = ['id', 'receiver', 'state', 'reason', 'position', 'waiting']
+  const head = ['id', 'receiver', 'state', 'reason', 'failures', 'position', 'waiting']
   const row = (item: (typeof found)[number]): readonly string[] => [
     item.id,
     item.host,
     item.state,
     item.reason ?? '',
+    String(item.failures),
     String(item.position),
     String(item.waiting),
   ]

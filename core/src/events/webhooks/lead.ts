@@ -85,6 +85,7 @@ async function sendDue(led: Lead, failures: number): Promise<number> {
   const queue = [...(await led.store.due(endpoint.id, probing ? 1 : sendMost))]
   let recorded = 0
   let halted = false
+  let noting: Promise<unknown> = Promise.resolve()
   const work = async (): Promise<void> => {
     while (!halted && !signal.aborted) {
       const next = queue.shift()
@@ -92,7 +93,10 @@ async function sendDue(led: Lead, failures: number): Promise<number> {
       const answer = await attempt(led, next)
       // What was cut off is nobody's fault: the next leader sends it again under the same id.
       if (answer === null || (cut.aborted && answer.kind !== 'delivered')) continue
-      if (!(await record(led, next, answer))) halted = true
+      // In turn: the endpoint's row lets one through anyway, and those who wait for it must not hold the pool.
+      const noted = noting.then(() => record(led, next, answer))
+      noting = noted.catch(() => false)
+      if (!(await noted)) halted = true
       recorded++
     }
   }
@@ -130,7 +134,8 @@ async function record(led: Lead, due: Due, answer: Answer): Promise<boolean> {
     if (after === null || answer.kind === 'delivered' || pruned) return 'on'
     const reason = answer.kind === 'gone' ? 'gone' : after.failingForMs >= limits.disableMs ? 'failing' : null
     if (reason !== null) {
-      await store.disable(trx, endpoint.id, reason)
+      // Of several answers that say so one is told.
+      if (!(await store.disable(trx, endpoint.id, reason))) return 'paused'
       const data = { webhook: endpoint.id, code: reason, failures: after.failures }
       await led.events.append(trx, [{ type: 'webhook.disabled', actor: { kind: 'system', id: null }, data }])
       return 'disabled'

@@ -20,7 +20,8 @@ const mostWaitMs = 24 * 3_600_000
 export function payloadOf(event: LoggedEvent): Buffer {
   const { type, at, position, conversation, contact, actor, data } = event
   const timestamp = new Date(at).toISOString()
-  return Buffer.from(JSON.stringify({ type, timestamp, data: { ...data, position, conversation, contact, actor } }))
+  const own = { position, conversation, contact, actor }
+  return Buffer.from(JSON.stringify({ type, timestamp, data: { ...own, ...data, ...own } }))
 }
 
 /** `v1,<base64>` for every secret, separated by blanks, over `id.timestamp.body`. */

@@ -17,7 +17,8 @@ export interface WebhookStore {
   /** Records a try in the caller's transaction; null: somebody else did already, or it was replayed meanwhile. */
   settle(trx: Transaction<Tables>, attempt: Attempt): Promise<Settled | null>
   pause(trx: Transaction<Tables>, endpoint: string, ms: number): Promise<void>
-  disable(trx: Transaction<Tables>, endpoint: string, reason: 'gone' | 'failing'): Promise<void>
+  /** false: it was disabled already. */
+  disable(trx: Transaction<Tables>, endpoint: string, reason: 'gone' | 'failing'): Promise<boolean>
   states(): Promise<readonly (EndpointState & { readonly id: string; readonly waiting: number })[]>
   deliveries(endpoint: string, before: number | null, limit: number): Promise<readonly Delivery[]>
   /** Sends again: one event, or all from a position on, as far as the log goes back. Opens a disabled endpoint. */
@@ -126,9 +127,10 @@ export function createWebhookStore(db: Kysely<Tables>): WebhookStore {
         where id = ${endpoint}`.execute(trx)
     },
     async disable(trx, endpoint, reason) {
-      await sql`
+      const { rows } = await sql`
         update webhook_endpoint set disabled_at = clock_timestamp(), disabled_reason = ${reason}
-        where id = ${endpoint}`.execute(trx)
+        where id = ${endpoint} and disabled_at is null returning id`.execute(trx)
+      return rows.length === 1
     },
     async states() {
       const { rows } = await sql<EndpointState & { id: string; waiting: number }>`
