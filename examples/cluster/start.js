@@ -63,18 +63,22 @@ async function prepare(node) {
 
 /** Starts a node and waits for its `ready` line; answers the one-time code that signs the first agent in. */
 function start(node) {
-  const child = spawn(process.execPath, [join(root, 'core/bin/throughline.js'), 'start', '--config', node.config], {
-    // The working folder is shared: the embedded PostgreSQL and the files lie below it.
-    cwd: folder,
-    env: {
-      LOG_LEVEL: 'warn',
-      ...process.env,
-      HOST: '127.0.0.1',
-      PORT: String(node.port),
-      PUBLIC_URL: process.env.PUBLIC_URL ?? `http://${host}:${port}`,
+  const child = spawn(
+    process.execPath,
+    ['--max-semi-space-size=32', join(root, 'core/bin/throughline.js'), 'start', '--config', node.config],
+    {
+      // The working folder is shared: the embedded PostgreSQL and the files lie below it.
+      cwd: folder,
+      env: {
+        LOG_LEVEL: 'warn',
+        ...process.env,
+        HOST: '127.0.0.1',
+        PORT: String(node.port),
+        PUBLIC_URL: process.env.PUBLIC_URL ?? `http://${host}:${port}`,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  )
   node.child = child
   running.add(child)
   return new Promise((ready, failed) => {

@@ -15,7 +15,7 @@ export function arrayLiteral(values: readonly unknown[]): string | null {
 function elementOf(value: unknown): string | null {
   switch (typeof value) {
     case 'string':
-      return `"${value.includes('"') || value.includes('\\') ? value.replace(/["\\]/g, '\\$&') : value}"`
+      return textElement(value)
     case 'number':
     case 'bigint':
       return String(value)
@@ -30,6 +30,15 @@ function elementOf(value: unknown): string | null {
     default:
       return null
   }
+}
+
+/** What JSON escapes and an array literal does not. */
+const apart = /[^\u0020-\ud7ff\ue000-\uffff]/
+
+/** Elements are mostly JSON, full of quotes: where both notations escape the same, JSON's is made natively. */
+function textElement(text: string): string {
+  if (!text.includes('"') && !text.includes('\\')) return `"${text}"`
+  return apart.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : JSON.stringify(text)
 }
 
 /** Years of four digits only: others have a form of their own. */

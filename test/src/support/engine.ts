@@ -43,6 +43,8 @@ export interface EngineProcess {
   term(): Promise<Ended>
 }
 
+/** As `npm start`, the bin and the deployment files have them. */
+const engineFlags = ['--max-semi-space-size=32']
 const START_MS = 60_000
 const STOP_MS = 40_000
 
@@ -51,7 +53,7 @@ export async function startEngineProcess(t: TestWithTeardown, options: EngineOpt
   const workplace = options.workplace ?? (await makeWorkplace(options.config))
   if (options.workplace === undefined) t.teardown(() => workplace.remove())
   const port = options.port ?? (await freePort())
-  const child = spawn(process.execPath, [cliFile, 'start', '--config', workplace.configFile], {
+  const child = spawn(process.execPath, [...engineFlags, cliFile, 'start', '--config', workplace.configFile], {
     cwd: workplace.dir,
     env: {
       PATH: process.env['PATH'],

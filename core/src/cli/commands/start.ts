@@ -19,7 +19,14 @@ export const start: Command = {
     loadForCommand(invocation)
     if (invocation.options['supervise'] === true) {
       const { terminal, configFile } = invocation
-      const command = [process.execPath, process.argv[1] ?? '', 'start', '--config', configFile] as const
+      const command = [
+        process.execPath,
+        ...process.execArgv,
+        process.argv[1] ?? '',
+        'start',
+        '--config',
+        configFile,
+      ] as const
       return supervise({ command, env: terminal.env, cwd: terminal.cwd, err: terminal.err })
     }
     const engine = await invocation.engine()
