@@ -69,6 +69,10 @@ export const catalogue = {
     status: 503,
     fix: 'Mend the plugin instance that held the event loop, then run `throughline plugin release <id>`.',
   },
+  TL_PLUGIN_BUSY: {
+    status: 503,
+    fix: 'Find out what the plugin waits for; it is called again as soon as calls in hand have ended.',
+  },
   TL_PLUGIN_INCOMPATIBLE: {
     status: 500,
     fix: 'Install a version of the plugin made for this SDK; the message has the command.',

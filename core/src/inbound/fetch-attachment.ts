@@ -60,7 +60,7 @@ const passing: ReadonlySet<string> = new Set(['retryable', 'uncertain', 'bug'])
 const operators: ReadonlySet<string> = new Set(['auth', 'config'])
 
 export function judge(error: unknown): Verdict {
-  if (isThroughlineError(error) && error.code === 'TL_CHANNEL_UNAVAILABLE') {
+  if (isThroughlineError(error) && (error.code === 'TL_CHANNEL_UNAVAILABLE' || error.code === 'TL_PLUGIN_BUSY')) {
     return { outcome: 'again', code: error.code, afterMs: 60_000, counted: false }
   }
   if (!isPluginError(error)) {

@@ -50,10 +50,13 @@ const reasons: Readonly<Record<PluginErrorCode, string>> = Object.freeze({
   bug: 'The channel plugin failed; an administrator can see why.',
 })
 
+/** The guard did not let the call through. */
+const notTried: ReadonlySet<string> = new Set(['TL_CHANNEL_UNAVAILABLE', 'TL_PLUGIN_BUSY'])
+
 /** The core's one behaviour for each code of a PluginError; anything else that is thrown counts as a bug of the plugin. */
 export function outcomeOf(error: unknown, attempt: Attempt): Outcome {
-  if (isThroughlineError(error) && error.code === 'TL_CHANNEL_UNAVAILABLE') {
-    // The guard did not let the call through: nothing was tried, no attempt is used up.
+  if (isThroughlineError(error) && notTried.has(error.code)) {
+    // Nothing was tried, no attempt is used up.
     return retry('unavailable', reasons.retryable, 2_000, { ...attempt, attempts: attempt.attempts - 1 })
   }
   const code = codeOf(error, attempt.live)

@@ -49,6 +49,8 @@ export interface InstanceStatus {
   readonly required: boolean
   /** Signature scheme of a channel's webhook; `unverified: <why>` where it cannot sign. */
   readonly signature: string | null
+  /** Calls it has in hand, on the node that answers. */
+  readonly calls?: number
 }
 
 /** A plugin instance as the core uses it: every call goes through the guard. */
@@ -63,7 +65,8 @@ export interface Instance<I> {
   readonly live: I | null
   /**
    * Calls the plugin under a time limit, attributed to the instance and counted by its breaker. Throws what the plugin
-   * threw (PluginErrors by brand), TL_PLUGIN_TIMEOUT, or TL_CHANNEL_UNAVAILABLE when not live or its breaker is open.
+   * threw (PluginErrors by brand), TL_PLUGIN_TIMEOUT, TL_PLUGIN_BUSY when too many calls hang, or
+   * TL_CHANNEL_UNAVAILABLE when not live or its breaker is open.
    * The operation is the method's name (`send`, `parse`, `endpoint messages`); breakers go by it.
    */
   call<T>(operation: string, timeoutMs: number, run: (live: I, signal: AbortSignal) => Promise<T> | T): Promise<T>

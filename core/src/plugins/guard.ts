@@ -1,8 +1,10 @@
+import { setMaxListeners } from 'node:events'
 import { isPluginError, type PluginErrorCode } from '@throughline/plugin-sdk'
 import { ThroughlineError } from '../errors.js'
 import { attributed } from './attribution.js'
 import { createBreaker, type Breaker } from './breaker.js'
 import { noMark, type CallMark } from './call-mark.js'
+import { createPlaces, type Places, type PlacesDeps } from './places.js'
 
 export interface GuardDeps {
   readonly instance: string
@@ -14,13 +16,21 @@ export interface GuardDeps {
   readonly mark?: CallMark
   /** An operation's breaker opened (true) or closed. */
   readonly onBreaker: (operation: string, open: boolean, code: string) => void
+  /** An operation has no place left for calls (the error that callers get), or has some again (null). */
+  readonly onBusy?: PlacesDeps['onBusy']
 }
 
-/** Every call into a plugin: time limit, abort signal, attribution of what escapes, and a breaker per operation. */
+/** Calls of one operation in hand: what strangers ask for comes in crowds, what the engine asks for does not. */
+const PLACES = 100
+const PLACES_OF_STRANGERS = 1_000
+
+/** Every call into a plugin: time limit, abort signal, attribution of what escapes, a breaker and a cap per operation. */
 export interface Guard {
   call<T>(operation: string, timeoutMs: number, run: (signal: AbortSignal) => Promise<T> | T): Promise<T>
   /** A synchronous call: attribution and the watchdog's mark alone. */
   inside<T>(operation: string, run: () => T): T
+  /** Calls the plugin has not answered yet, those nobody waits for any more included. */
+  readonly inHand: number
 }
 
 /** What says something about the instance's health; the rest is about one message, one recipient, one payload. */
@@ -35,6 +45,8 @@ export function strangersDecide(operation: string): boolean {
 }
 
 export function createGuard(deps: GuardDeps): Guard {
+  // Each call in hand listens for the stop.
+  setMaxListeners(0, deps.signal)
   const breakers = new Map<string, Breaker>()
   const breakerOf = (operation: string): Breaker | null => {
     if (strangersDecide(operation)) return null
@@ -58,7 +70,12 @@ export function createGuard(deps: GuardDeps): Guard {
       mark.leave(before)
     }
   }
-  const limits: Limits = { instance: deps.instance, signal: deps.signal, marked }
+  const seats = createPlaces({
+    instance: deps.instance,
+    limitOf: (operation) => (strangersDecide(operation) ? PLACES_OF_STRANGERS : PLACES),
+    onBusy: deps.onBusy ?? (() => undefined),
+  })
+  const limits: Limits = { instance: deps.instance, signal: deps.signal, marked, seats }
   const note = (breaker: Breaker | null, operation: string, change: (breaker: Breaker) => void, code: string): void => {
     if (breaker === null) return
     const before = breaker.open
@@ -67,7 +84,11 @@ export function createGuard(deps: GuardDeps): Guard {
   }
 
   return Object.freeze({
+    get inHand() {
+      return seats.inHand
+    },
     async call(operation, timeoutMs, run) {
+      seats.admit(operation)
       const breaker = breakerOf(operation)
       if (breaker !== null && !breaker.admit()) {
         throw new ThroughlineError(
@@ -97,6 +118,7 @@ export function createGuard(deps: GuardDeps): Guard {
 
 interface Limits extends Pick<GuardDeps, 'instance' | 'signal'> {
   readonly marked: <T>(operation: string, run: () => T) => T
+  readonly seats: Places
 }
 
 async function limited<T>(
@@ -121,6 +143,7 @@ async function waited<T>(
   run: (signal: AbortSignal) => Promise<T> | T,
 ): Promise<T> {
   const limit = new AbortController()
+  const seat = deps.seats.enter(operation)
   const signal = AbortSignal.any([deps.signal, limit.signal])
   let timer: NodeJS.Timeout | undefined
   let cancel: (() => void) | undefined
@@ -132,6 +155,7 @@ async function waited<T>(
         { details: { instance: deps.instance, operation, timeoutMs } },
       )
       reject(error)
+      seat.abandon()
       limit.abort(error)
     }, timeoutMs)
     // A plugin that ignores the signal must not hold up the stop: half a second of grace, then it is left behind.
@@ -146,6 +170,8 @@ async function waited<T>(
     const result = deps.marked(operation, () =>
       attributed({ instance: deps.instance, signal }, async () => run(signal)),
     )
+    // Also when the race is lost: the place is free when the plugin has really ended.
+    result.then(seat.leave, seat.leave)
     return await Promise.race([result, over])
   } finally {
     clearTimeout(timer)

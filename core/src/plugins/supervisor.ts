@@ -123,6 +123,7 @@ export class Supervisor<I extends object> implements Instance<I> {
       retryAt,
       required: this.#deps.instance.required,
       signature: signatureOf(this.live),
+      calls: this.#life?.guard.inHand ?? 0,
     })
   }
 
@@ -260,6 +261,8 @@ export class Supervisor<I extends object> implements Instance<I> {
       signal,
       ...(this.#deps.mark ? { mark: this.#deps.mark } : {}),
       now: () => performance.now(),
+      onBusy: (operation, error) =>
+        error === null ? this.cleared(`busy ${operation}`) : this.degraded(`busy ${operation}`, error),
       onBreaker: (operation, open, code) => {
         if (!open) return this.cleared(`breaker ${operation}`)
         const message = `${operation} failed 5 times within a minute; it is held back and tried again`

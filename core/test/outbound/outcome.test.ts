@@ -77,5 +77,6 @@ test('anything else is a bug of the plugin: three tries, then dead', (t) => {
 
 test('a call the guard did not let through uses up no attempt', (t) => {
   t.match(outcomeOf(new ThroughlineError('TL_CHANNEL_UNAVAILABLE', 'down'), first), { kind: 'retry', attempts: 0 })
+  t.match(outcomeOf(new ThroughlineError('TL_PLUGIN_BUSY', 'hangs'), first), { kind: 'retry', attempts: 0 })
   t.end()
 })
