@@ -4,7 +4,8 @@ import type { EventWriter, NewEvent } from '../events/contract.js'
 import { failPoint } from '../store/fail-point.js'
 import type { Tables } from '../store/tables.js'
 import type { Kysely } from 'kysely'
-import { applyBatch, type BatchDeps, type BatchResult, type PendingRoute } from './batch.js'
+import type { BatchDeps, BatchResult, PendingRoute } from './batch-contract.js'
+import { applyBatch } from './batch.js'
 import {
   ClaimLost,
   claimShards,
