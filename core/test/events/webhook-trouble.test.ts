@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { test } from 'tap'
 import type { Resolve } from '../../src/plugins/egress.js'
 import { until } from '../plugins/support.js'
@@ -172,4 +173,19 @@ test('what left the log before it could be sent ends as failed, and says nothing
   ])
   t.equal((await later.service.list())[0]?.failures, 2, 'the lost one is not counted')
   t.ok(w.lines.some(({ level, message }) => level === 'error' && message.includes('had left the log')))
+})
+
+test('an outcome that cannot be written is sent again under the same id until it can', async (t) => {
+  const w = await world(t)
+  const hook = await receiver(t)
+  await sql`create function refuse() returns trigger language plpgsql as 'begin raise exception ''disk full''; end'`.execute(w.db) // prettier-ignore
+  await sql`create trigger refuse before update on webhook_delivery execute function refuse()`.execute(w.db)
+  const { service } = await w.node([endpoint(hook.url)])
+  await w.emit('note.added')
+  await until(() => hook.calls.length >= 3)
+  t.ok(w.lines.some(({ message }) => message.includes('interrupted')))
+  t.match(await service.deliveries('crm', { limit: 9 }), [{ state: 'pending', attempts: 0 }])
+  await sql`drop trigger refuse on webhook_delivery`.execute(w.db)
+  await until(async () => (await service.deliveries('crm', { limit: 9 }))[0]?.state === 'delivered')
+  t.equal(new Set(hook.calls.map((call) => call.id)).size, 1)
 })

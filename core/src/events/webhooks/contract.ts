@@ -32,10 +32,11 @@ export interface Due {
   readonly replays: number
 }
 
+/** A try that failed. */
 export interface Attempt {
   readonly endpoint: string
   readonly due: Due
-  readonly outcome: 'pending' | 'delivered' | 'failed'
+  readonly outcome: 'pending' | 'failed'
   readonly status: number | null
   readonly error: string | null
   readonly retryMs: number

@@ -5,6 +5,7 @@ import type { WebhookConfig } from '../../config/contract.js'
 import type { Tables } from '../../store/tables.js'
 import type { EventReader, EventWriter, LoggedEvent } from '../contract.js'
 import type { Due, WayOut } from './contract.js'
+import { createOutcomes } from './outcomes.js'
 import { payloadOf, sendOnce, type Answer } from './send.js'
 import type { WebhookStore } from './webhook-store.js'
 
@@ -35,7 +36,6 @@ export interface WebhookLimits {
   readonly graceMs: number
 }
 
-const maxBreakerMs = 600_000
 const takeMost = 1_000
 const sendMost = 200
 
@@ -78,14 +78,13 @@ function fits(filters: readonly string[], type: string): boolean {
   return filters.some((filter) => (filter.endsWith('*') ? type.startsWith(filter.slice(0, -1)) : filter === type))
 }
 
-/** Sends what is due, a few at a time; how many tries were recorded. Half open: one only. */
+/** Sends what is due, a few at a time; how many tries were noted. Half open: one only. */
 async function sendDue(led: Lead, failures: number): Promise<number> {
   const { endpoint, signal, cut } = led
   const probing = failures >= led.limits.breakerFailures
   const queue = [...(await led.store.due(endpoint.id, probing ? 1 : sendMost))]
-  let recorded = 0
+  const outcomes = createOutcomes(led)
   let halted = false
-  let noting: Promise<unknown> = Promise.resolve()
   const work = async (): Promise<void> => {
     while (!halted && !signal.aborted) {
       const next = queue.shift()
@@ -93,17 +92,15 @@ async function sendDue(led: Lead, failures: number): Promise<number> {
       const answer = await attempt(led, next)
       // What was cut off is nobody's fault: the next leader sends it again under the same id.
       if (answer === null || (cut.aborted && answer.kind !== 'delivered')) continue
-      // In turn: the endpoint's row lets one through anyway, and those who wait for it must not hold the pool.
-      const noted = noting.then(() => record(led, next, answer))
-      noting = noted.catch(() => false)
-      if (!(await noted)) halted = true
-      recorded++
+      if (answer.kind === 'delivered') await outcomes.delivered(next, answer.status)
+      else if (!(await outcomes.failed(next, answer))) halted = true
     }
   }
   // All workers end before an error is passed on: none may go on after the lease was given back.
   const ended = await Promise.allSettled(Array.from({ length: endpoint.concurrency }, work))
+  const noted = await outcomes.end()
   for (const one of ended) if (one.status === 'rejected') throw one.reason
-  return recorded
+  return noted
 }
 
 /** null: this node's reader has not come as far as the event yet. */
@@ -116,58 +113,4 @@ async function attempt(led: Lead, due: Due): Promise<Answer | null> {
   const { agent: _agent, watch: _watch, cause: _cause, ...visible } = event
   const body = payloadOf(led.redact(visible, endpoint))
   return sendOnce(led.egress, endpoint, { id: due.messageId, body, now: led.clock.now() }, led.cut)
-}
-
-/** Writes down what became of a try; false: leave the endpoint alone for now. */
-async function record(led: Lead, due: Due, answer: Answer): Promise<boolean> {
-  const { store, limits, log, endpoint } = led
-  const { status, error } = answer
-  // It is no failing of the receiver that the log is shorter than its trouble was.
-  const pruned = error === 'pruned'
-  const planned = limits.retryMs[due.attempts]
-  // A fifth of jitter upwards: receivers that were down together do not get everything back at once.
-  const retryMs = Math.max(answer.waitMs ?? 0, (planned ?? 0) * (1 + led.random() / 5))
-  const again = planned !== undefined && !pruned
-  const outcome = answer.kind === 'delivered' ? 'delivered' : again ? 'pending' : 'failed'
-  const result = await led.db.transaction().execute(async (trx): Promise<Told> => {
-    const after = await store.settle(trx, { endpoint: endpoint.id, due, outcome, status, error, retryMs, pruned })
-    if (after === null || answer.kind === 'delivered' || pruned) return 'on'
-    const reason = answer.kind === 'gone' ? 'gone' : after.failingForMs >= limits.disableMs ? 'failing' : null
-    if (reason !== null) {
-      // Of several answers that say so one is told.
-      if (!(await store.disable(trx, endpoint.id, reason))) return 'paused'
-      const data = { webhook: endpoint.id, code: reason, failures: after.failures }
-      await led.events.append(trx, [{ type: 'webhook.disabled', actor: { kind: 'system', id: null }, data }])
-      return 'disabled'
-    }
-    const pauseMs = pauseOf(limits, after.failures, answer)
-    if (pauseMs > 0) await store.pause(trx, endpoint.id, pauseMs)
-    if (after.failures === 1 && !after.paused) return pauseMs > 0 ? 'first, paused' : 'first'
-    if (pauseMs === 0) return 'on'
-    return after.failures === limits.breakerFailures && !after.paused ? 'opened' : 'paused'
-  })
-  const fields = { webhook: endpoint.id, status, error }
-  // One line when trouble begins and one when the breaker opens: the rest stands in the delivery log.
-  if (result.startsWith('first')) log.warn(fields, `a webhook did not take an event; it is sent again${hintOf(error)}`)
-  if (result === 'opened') log.warn(fields, 'a webhook fails again and again: it is tried with pauses from now on')
-  if (result === 'disabled') {
-    led.events.poke()
-    log.error(fields, 'a webhook was disabled: `throughline webhooks replay` enables it when its receiver is mended')
-  }
-  return result === 'on' || result === 'first'
-}
-
-type Told = 'on' | 'first' | 'first, paused' | 'paused' | 'opened' | 'disabled'
-
-function hintOf(error: string | null): string {
-  if (error === 'refused') return ' (not a public address: open it with server.egressAllow)'
-  return error === 'redirect' ? ' (it redirects, which is not followed: write its final address)' : ''
-}
-
-/** The breaker doubles its pause with every probe that fails; a receiver that asks for time gets it. */
-function pauseOf(limits: WebhookLimits, failures: number, answer: Answer): number {
-  const beyond = failures - limits.breakerFailures
-  const breakerMs = beyond < 0 ? 0 : Math.min(maxBreakerMs, limits.breakerMs * 2 ** Math.min(beyond, 20))
-  const throttleMs = answer.kind === 'throttled' ? Math.max(answer.waitMs ?? 0, limits.breakerMs) : 0
-  return Math.max(breakerMs, throttleMs)
 }

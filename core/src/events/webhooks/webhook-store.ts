@@ -14,7 +14,13 @@ export interface WebhookStore {
   take(endpoint: string, types: readonly string[], most: number): Promise<{ read: number; gap: boolean }>
   /** What may be sent now, by position. */
   due(endpoint: string, limit: number): Promise<readonly Due[]>
-  /** Records a try in the caller's transaction; null: somebody else did already, or it was replayed meanwhile. */
+  /** Notes tries that succeeded; those that somebody else noted already, or that were replayed meanwhile, are left out. */
+  delivered(
+    trx: Transaction<Tables>,
+    endpoint: string,
+    tries: readonly { readonly due: Due; readonly status: number | null }[],
+  ): Promise<void>
+  /** Notes a try that failed; null: somebody else did already, or it was replayed meanwhile. */
   settle(trx: Transaction<Tables>, attempt: Attempt): Promise<Settled | null>
   pause(trx: Transaction<Tables>, endpoint: string, ms: number): Promise<void>
   /** false: it was disabled already. */
@@ -95,6 +101,23 @@ export function createWebhookStore(db: Kysely<Tables>): WebhookStore {
         order by position limit ${limit}`.execute(db)
       return rows
     },
+    async delivered(trx, endpoint, tries) {
+      await sql`select 1 from webhook_endpoint where id = ${endpoint} for update`.execute(trx)
+      const { rows } = await sql`
+        update webhook_delivery d set state = 'delivered', attempts = d.attempts + 1, last_at = clock_timestamp(),
+          last_status = x.status, last_error = null
+        from unnest(${tries.map((one) => one.due.position)}::bigint[], ${tries.map((one) => one.due.attempts)}::int[],
+          ${tries.map((one) => one.due.replays)}::int[], ${tries.map((one) => one.status)}::int[])
+          x (position, attempts, replays, status)
+        where d.endpoint = ${endpoint} and d.position = x.position and d.state = 'pending'
+          and d.attempts = x.attempts and d.replays = x.replays
+        returning d.position`.execute(trx)
+      if (rows.length === 0) return
+      // A pause stays: these were on their way before it, or were the probe after its end.
+      await sql`
+        update webhook_endpoint set failures = 0, failing_since = null
+        where id = ${endpoint} and (failures > 0 or failing_since is not null)`.execute(trx)
+    },
     async settle(trx, attempt) {
       const { endpoint, due, outcome, status, error, retryMs, pruned } = attempt
       await sql`select 1 from webhook_endpoint where id = ${endpoint} for update`.execute(trx)
@@ -106,13 +129,13 @@ export function createWebhookStore(db: Kysely<Tables>): WebhookStore {
           and attempts = ${due.attempts} and replays = ${due.replays}
         returning position`.execute(trx)
       if (rows.length === 0) return null
-      const good = outcome === 'delivered'
       // Answers that come in during a pause were on their way before it: they count for no further failure.
       const { rows: after } = await sql<Settled>`
         update webhook_endpoint set
-          failures = case when ${good} then 0 when ${pruned} or paused_until > clock_timestamp() then failures
+          failures = case when ${pruned} or paused_until > clock_timestamp() then failures
             else failures + 1 end,
-          failing_since = case when ${good} then null when ${pruned} then failing_since else coalesce(failing_since, clock_timestamp()) end
+          failing_since = case when ${pruned} then failing_since
+            else coalesce(failing_since, clock_timestamp()) end
         where id = ${endpoint}
         returning failures, coalesce(paused_until > clock_timestamp(), false) as paused,
           coalesce(extract(epoch from clock_timestamp() - failing_since) * 1000, 0)::float8 as "failingForMs"`.execute(
