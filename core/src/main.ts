@@ -16,6 +16,7 @@ import { createInboxService } from './inbound/inbox-service.js'
 import { addJobs } from './jobs/job-store.js'
 import { startKernel } from './kernel.js'
 import { createLog } from './log.js'
+import { createHeldSends } from './outbound/held.js'
 import { installCrashAttribution } from './plugins/crash.js'
 import { keepPluginsFromEnding } from './plugins/no-exit.js'
 import { liveStrikes, releaseInstance } from './plugins/quarantine-store.js'
@@ -122,6 +123,7 @@ export async function openServices(options: EngineOptions): Promise<CommandServi
         channel: null,
         stored: () => undefined,
       }),
+      held: createHeldSends({ db: store.db, ids, events: sequencer, jobs: { add: addJobs } }),
       webhooks: createWebhookService({
         endpoints: config.webhooks ?? [],
         db: store.db,

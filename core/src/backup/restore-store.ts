@@ -122,14 +122,38 @@ export async function setSequences(client: pg.PoolClient, sequences: readonly Se
 
 /**
  * What must not be as it was: a new epoch makes every client start over from a snapshot; nodes and claims of the past are
- * nobody's. Sends that were being sent keep their claim and lapse, so that their outcome is decided as after a crash.
+ * nobody's. Answers that were on their way may have left after the backup was made: they are held. Runs in the schema of the
+ * backup, so it names only columns that every release had.
  */
-export async function settleRestored(client: pg.PoolClient): Promise<string> {
+export async function settleRestored(client: pg.PoolClient): Promise<{ epoch: string; held: number }> {
   await client.query('update shard set claim_token = null, node_id = null, lease_until = null, in_hand = default')
   await client.query('update lease set node_id = null, token = null, until = clock_timestamp()')
   await client.query('delete from node')
   const { rows } = await client.query<{ epoch: string }>(
     'update installation set epoch = gen_random_uuid() returning epoch',
   )
-  return rows[0]?.epoch ?? ''
+  return { epoch: rows[0]?.epoch ?? '', held: await holdOutgoing(client) }
+}
+
+const HELD = 'It was on its way when the backup was made that has been restored, so it is not known whether it arrived.'
+
+/** Parts on their way become `unknown`, with their messages and an event for each, until somebody tries them again. */
+async function holdOutgoing(client: pg.PoolClient): Promise<number> {
+  const { rowCount } = await client.query(
+    `with held as (
+       update send set state = 'unknown', claim_token = null, lease_until = null, settled_at = clock_timestamp(),
+         error_code = 'restored', error_message = $1
+       where state in ('queued', 'sending') returning id, message_id
+     ), settled as (
+       update message m set state = 'unknown'
+       where m.id in (select message_id from held) and m.state in ('queued', 'sending')
+       returning m.id, m.conversation_id, m.channel, m.touchpoint_id
+     )
+     insert into outbox (type, conversation_id, contact_id, actor_kind, data)
+     select 'message.unknown', c.id, c.contact_id, 'system', json_build_object('messageId', s.id, 'channel', s.channel,
+       'touchpoint', s.touchpoint_id, 'state', 'unknown', 'version', c.version, 'code', 'restored', 'reason', $1::text)
+     from settled s join conversation c on c.id = s.conversation_id`,
+    [HELD],
+  )
+  return rowCount ?? 0
 }

@@ -34,6 +34,8 @@ export interface RestoreOptions {
 export interface Restored {
   readonly manifest: Manifest
   readonly epoch: string
+  /** Answers that were on their way, now held as `unknown`. */
+  readonly held: number
 }
 
 /** As long as other nodes wait before they call one dead. */
@@ -42,7 +44,7 @@ const SILENT_SECONDS = 30
 /**
  * Puts a backup into the database and the folder of files. The archive is verified from end to end first; then everything
  * happens in one transaction under the lock of the migrations (an engine that starts meanwhile waits): wipe, the schema as
- * the backup had it, rows, sequences, a new epoch. A failure at any point leaves the database as it was. The files go first
+ * the backup had it, rows, sequences, a new epoch, a hold on what was on its way to customers. A failure at any point leaves the database as it was. The files go first
  * to their names and harm nobody when the transaction fails: their names are the hashes of their content. Last, the schema
  * is brought up to this release; jobs are not restored, the engine's sweeps find the rows that need work.
  */
@@ -60,7 +62,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   }
   const pool = createPool({ url: options.url, log: options.log, size: 1, statementTimeoutMs: 0 })
   const client = await pool.connect()
-  let epoch: string
+  let settled: Pick<Restored, 'epoch' | 'held'>
   try {
     await client.query('begin')
     await lockMigrations(client)
@@ -73,7 +75,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
     )
     await load(client, manifest, options)
     await setSequences(client, manifest.sequences)
-    epoch = await settleRestored(client)
+    settled = await settleRestored(client)
     await client.query('commit')
   } finally {
     // An open transaction ends with its connection: nothing of it stays.
@@ -81,7 +83,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
     await pool.end()
   }
   await migrate({ url: options.url }, options.log)
-  return { manifest, epoch }
+  return { manifest, ...settled }
 }
 
 async function mayReplace(client: pg.PoolClient, replace: boolean): Promise<void> {

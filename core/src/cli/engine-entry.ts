@@ -1,6 +1,7 @@
 import type { AgentAccounts } from '../agents/contract.js'
 import type { WebhookService } from '../events/webhooks/contract.js'
 import type { InboxService } from '../inbound/contract.js'
+import type { HeldSends } from '../outbound/contract.js'
 import type { ReplanService, Rules } from '../routing/contract.js'
 import type { Strike } from '../plugins/strike-store.js'
 import type { SlaService } from '../sla/contract.js'
@@ -21,6 +22,8 @@ export interface RunningEngine {
 export interface CommandServices {
   readonly accounts: AgentAccounts
   readonly inbox: InboxService
+  /** Answers that a restore holds. */
+  readonly held: HeldSends
   readonly webhooks: WebhookService
   /** What was promised, and what became of it. */
   readonly sla: Pick<SlaService, 'explain'>

@@ -39,6 +39,10 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
       summary: 'Parked inbound events: list, show, replay.',
       load: async () => (await import('./commands/inbox.js')).inbox,
     },
+    outbound: {
+      summary: 'Answers held by a restore: list, release.',
+      load: async () => (await import('./commands/outbound.js')).outbound,
+    },
     webhooks: {
       summary: 'Outgoing webhooks: list, deliveries, replay.',
       load: async () => (await import('./commands/webhooks.js')).webhooks,

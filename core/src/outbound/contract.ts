@@ -63,6 +63,13 @@ export interface OutboundService {
   applyReceipts(trx: Transaction<Tables>, receipts: readonly InboundReceipt[]): Promise<readonly NewEvent[]>
 }
 
+/** Answers that were on their way when the backup was made that has been restored. */
+export interface HeldSends {
+  list(): Promise<readonly { readonly channel: string; readonly messages: number; readonly oldest: Date }[]>
+  /** Sends them (again), of one channel or (null) of all. Answers how many messages. */
+  release(channel: string | null): Promise<number>
+}
+
 export interface InboundReceipt {
   readonly channel: string
   readonly target: string

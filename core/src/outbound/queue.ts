@@ -34,6 +34,9 @@ export interface QueueDeps extends PrepareDeps {
   readonly written: (channel: string, committed: boolean) => void
 }
 
+/** What trying again and taking back need. */
+export type RetryDeps = Pick<QueueDeps, 'db' | 'ids' | 'events' | 'jobs' | 'watched' | 'written'>
+
 export const DELIVER_TASK = 'deliver'
 
 export async function preview(deps: QueueDeps, message: OutgoingMessage): Promise<SendPlan> {
@@ -120,7 +123,7 @@ async function writeMessage(
   return { messageId, channel: touchpoint.channel, losses: prepared.plan.losses }
 }
 
-async function addJob(deps: QueueDeps, trx: Transaction<Tables>, channel: string): Promise<void> {
+async function addJob(deps: Pick<QueueDeps, 'jobs'>, trx: Transaction<Tables>, channel: string): Promise<void> {
   await deps.jobs.add(trx, [{ task: DELIVER_TASK, payload: { channel }, key: `deliver:${channel}` }])
 }
 
@@ -150,7 +153,7 @@ interface Act {
 }
 
 /** Tries again what did not arrive; parts that did are not sent twice. Lock: the conversation. */
-export async function retryMessage(deps: QueueDeps, messageId: string, act: Act): Promise<void> {
+export async function retryMessage(deps: RetryDeps, messageId: string, act: Act): Promise<void> {
   await changeMessage(deps, messageId, act, async (trx, row) => {
     if (!['failed', 'dead', 'unknown'].includes(row.state) || (await requeueSends(trx, row.id, deps.ids)) === 0) {
       throw conflict(row, 'only what failed, is dead or unknown can be tried again')
@@ -160,14 +163,14 @@ export async function retryMessage(deps: QueueDeps, messageId: string, act: Act)
 }
 
 /** Takes back what has not left. Lock: the conversation; a part that is being sent stays where it is. */
-export async function cancelMessage(deps: QueueDeps, messageId: string, act: Act): Promise<void> {
+export async function cancelMessage(deps: RetryDeps, messageId: string, act: Act): Promise<void> {
   await changeMessage(deps, messageId, act, async (trx, row) => {
     if ((await cancelSends(trx, row.id)) === 0) throw conflict(row, 'nothing of it is left to take back')
   })
 }
 
 async function changeMessage(
-  deps: QueueDeps,
+  deps: RetryDeps,
   messageId: string,
   act: Act,
   change: (trx: Transaction<Tables>, row: OutRow) => Promise<void>,

@@ -10,6 +10,8 @@ import { storedFile } from '../../src/backup/file-path.js'
 import { restoreBackup } from '../../src/backup/restore.js'
 import { verifyBackup } from '../../src/backup/verify.js'
 import { systemClock } from '../../src/clock.js'
+import { Sequencer } from '../../src/events/sequencer.js'
+import { createHeldSends } from '../../src/outbound/held.js'
 import { createFileRows } from '../../src/plugins/file-store.js'
 import { createFiles } from '../../src/plugins/files.js'
 import { openStore, type Store } from '../../src/store/store.js'
@@ -120,6 +122,82 @@ test('every table, every sequence and every attachment come back equal, into an 
   t.same((await to.pool.query(key)).rows, (await from.store.pool.query(key)).rows, 'links and tokens stay valid')
   t.not(epoch, noted.epoch, 'a new epoch: every client starts over')
   t.equal((await to.pool.query<{ epoch: string }>('select epoch from installation')).rows[0]!.epoch, epoch)
+})
+
+test('answers that were on their way are held by a restore, each told once, until they are released in their order', async (t) => {
+  const from = await world(t)
+  const { rows: at } = await from.store.pool.query<{ conversation: string; touchpoint: string; thread: string }>(
+    `select conversation_id as conversation, id as touchpoint, thread from touchpoint order by id limit 1`,
+  )
+  const { conversation, touchpoint, thread } = at[0]!
+  const parts: readonly [string, readonly string[]][] = [
+    ['sending', ['sent', 'sending', 'queued']],
+    ['queued', ['queued']],
+    ['sent', ['sent']],
+    ['failed', ['failed', 'cancelled']],
+  ]
+  const ids = parts.map(() => randomUUID())
+  for (const [i, [state, sends]] of parts.entries()) {
+    await from.store.pool.query(
+      `insert into message (id, conversation_id, touchpoint_id, channel, direction, author_kind, text, parts, provider_at, state)
+       values ($1, $2, $3, 'api', 'out', 'agent', 'x', '[]', now(), $4)`,
+      [ids[i], conversation, touchpoint, state],
+    )
+    for (const each of sends) {
+      await from.store.pool.query(
+        `insert into send (id, message_id, conversation_id, touchpoint_id, channel, thread, part, state, claim_token, lease_until)
+         values (gen_random_uuid(), $1, $2, $3, 'api', $4, '{}', $5::text,
+           case when $5 = 'sending' then gen_random_uuid() end, case when $5 = 'sending' then now() end)`,
+        [ids[i], conversation, touchpoint, thread, each],
+      )
+    }
+  }
+  const keys = 'select id from send order by seq'
+  const before = (await from.store.pool.query(keys)).rows
+  const url = await withEmptyDatabase(t)
+  const file = await backupOf(from)
+  const { held } = await restoreBackup({ url, filesDir: join(from.dir, 'r'), file, replace: false, log: silentLog })
+  t.equal(held, 2)
+  const to = await openStore({ url, dataDir: '', log: silentLog })
+  t.teardown(() => to.close())
+  const states = async () =>
+    Promise.all(
+      ids.map(async (id) => {
+        const { rows } = await to.pool.query<{ states: string[] }>(
+          `select (select state from message where id = $1) || array_agg(state order by seq) as states from send where message_id = $1`,
+          [id],
+        )
+        return rows[0]!.states.join(' ')
+      }),
+    )
+  const stay = ['sent sent', 'failed failed cancelled']
+  t.same(await states(), ['unknown sent unknown unknown', 'unknown unknown', ...stay])
+  const { rows: told } = await to.pool.query(
+    `select data ->> 'messageId' as id, data ->> 'code' as code from outbox where type = 'message.unknown'`,
+  )
+  t.same(new Set(told.map((row: { id: string }) => row.id)), new Set(ids.slice(0, 2)))
+  t.match(told, [{ code: 'restored' }, { code: 'restored' }])
+
+  const jobs: unknown[] = []
+  const sends = createHeldSends({
+    db: to.db,
+    ids: randomUUID,
+    events: new Sequencer({ db: to.db, log: silentLog, moved: () => undefined }),
+    jobs: { add: async (_, added) => void jobs.push(...added) },
+  })
+  t.match(await sends.list(), [{ channel: 'api', messages: 2 }])
+  t.equal(await sends.release('another'), 0)
+  t.equal(await sends.release('api'), 2)
+  t.same(await states(), ['sending sent queued queued', 'queued queued', ...stay])
+  t.match(jobs, [{ task: 'deliver', payload: { channel: 'api' } }, {}])
+  t.same(await sends.list(), [])
+  t.equal(await sends.release(null), 0, 'once')
+  const after = (await to.pool.query(keys)).rows.map((row: { id: string }) => row.id)
+  t.same(
+    after.slice(-3),
+    before.slice(1, 4).map((row: { id: string }) => row.id),
+    'under their keys, in their order',
+  )
 })
 
 test('the backup is one moment, however much is written meanwhile', async (t) => {

@@ -113,6 +113,10 @@ export function fakeEngine(start?: EngineEntry['startEngine']): FakeEngine {
           return Promise.resolve({
             accounts: accounts as unknown as AgentAccounts,
             inbox,
+            held: {
+              list: () => Promise.resolve([{ channel: 'shop', messages: 3, oldest: new Date(0) }]),
+              release: note('held.release', 3),
+            },
             webhooks: {
               list: () =>
                 Promise.resolve([

@@ -133,6 +133,15 @@ test('webhooks list, deliveries and replay', async (t) => {
   }
 })
 
+test('outbound list and release', async (t) => {
+  t.match((await command(t, ['outbound', 'list'])).output, /shop +3 +1970-01-01 00:00Z/)
+  const release = await command(t, ['outbound', 'release', '--channel', 'shop'])
+  t.same(release.calls, [['held.release', 'shop']])
+  t.match(release.output, /^3 released/)
+  t.same((await command(t, ['outbound', 'release'])).calls, [['held.release', null]])
+  t.equal((await command(t, ['outbound', 'drop'])).code, 64)
+})
+
 test('inbox list, show and replay', async (t) => {
   const list = await command(t, ['inbox', 'list', '--channel', 'shop', '--limit', '5'])
   t.same(list.calls, [['list', { limit: 5, channel: 'shop' }]])

@@ -12,7 +12,8 @@ export const restore: Command = {
   summary: 'Put a backup back, into an empty database or, with --yes, in place of everything that is there.',
   help: [
     'Stop all engines first. The file is verified before anything changes, and a failure leaves the database as it was.',
-    'Afterwards every client starts over from a fresh snapshot. --check only verifies the file.',
+    'Afterwards every client starts over from a fresh snapshot, and answers that were on their way are held until',
+    '`throughline outbound release` or an agent sends them. --check only verifies the file.',
   ],
   options: { yes: { type: 'boolean' }, check: { type: 'boolean' } },
   async run({ terminal, positionals, options, ...invocation }) {
@@ -28,7 +29,7 @@ export const restore: Command = {
       return exitCodes.ok
     }
     const config = loadForCommand({ terminal, positionals, options, ...invocation })
-    const { manifest } = await withStore(config, terminal, ({ url }) =>
+    const { manifest, held } = await withStore(config, terminal, ({ url }) =>
       restoreBackup({
         url,
         filesDir: config.files.dir,
@@ -39,6 +40,12 @@ export const restore: Command = {
     )
     const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0)
     terminal.out(`Restored ${rows} rows and ${manifest.files.count} files as of ${manifest.at}. Start the engine.`)
+    if (held > 0) {
+      terminal.out(
+        `${held} answers were on their way and are held as unknown: they may have been sent since. ` +
+          '`throughline outbound list` shows them, `throughline outbound release` sends them.',
+      )
+    }
     return exitCodes.ok
   },
 }
