@@ -10,6 +10,8 @@ const FILLED_ALWAYS = new Set([
   'shard',
   'node',
   'lease',
+  'sla_cursor',
+  'webhook_endpoint',
   'kysely_migration',
   'kysely_migration_lock',
 ])

@@ -94,7 +94,7 @@ async function mayReplace(client: pg.PoolClient, replace: boolean): Promise<void
       'The database holds tables of another program. Nothing was changed. Name a database of its own in DATABASE_URL.',
     )
   }
-  const engines = target === 'used' || replace ? await enginesOf(client) : []
+  const engines = await enginesOf(client)
   if (engines.length > 0) {
     throw new ThroughlineError(
       'TL_BACKUP_ENGINE_RUNS',

@@ -313,6 +313,21 @@ test('a used database is replaced only when told to, a foreign one never, and no
   t.same(await tableNames(foreign), ['orders'])
 })
 
+test('a database that was only migrated is empty, unless an engine has begun to work on it', async (t) => {
+  const from = await world(t)
+  const file = await backupOf(from)
+  const fresh = await withDatabase(t)
+  const restore = { url: fresh.url, filesDir: join(from.dir, 'other'), file, log: silentLog, replace: false }
+  await fresh.pool.query(
+    `insert into node (id, host, roles, release) values (gen_random_uuid(), 'desk-7', '{web}', '0.1.0')`,
+  )
+  await fresh.pool.query(`insert into webhook_endpoint (id, url_digest, position) values ('crm', 'x', 0)`)
+  t.equal(await codeOf(restoreBackup(restore)), 'TL_BACKUP_ENGINE_RUNS')
+  await fresh.pool.query('update node set stopped_at = now()')
+  await restoreBackup(restore)
+  t.same(await fingerprint(fresh), await fingerprint(from.store))
+})
+
 test('a restore that fails half way leaves the database as it was', async (t) => {
   const from = await world(t)
   const file = await backupOf(from)
