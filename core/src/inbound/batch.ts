@@ -1,5 +1,5 @@
 import { failPoint } from '../store/fail-point.js'
-import { transact } from '../store/transact.js'
+import { inTransaction } from '../store/transaction.js'
 import { applyFurther } from './apply-further.js'
 import type { BatchDeps, BatchMessage, BatchResult, ResolvedSender, Sender } from './batch-contract.js'
 import { insertDecisions } from './decision-store.js'
@@ -30,7 +30,7 @@ export async function applyBatch<P>(
     return sender === null ? [] : [{ row, channel: row.channel, sender }]
   })
   const prepared = await deps.identity.prepare(senders)
-  return transact(deps.db, async (trx, last) => {
+  return inTransaction(deps.db, async (trx, last) => {
     const [identity, foreseen] = await Promise.all([
       deps.identity.resolve(trx, prepared),
       deps.timeline.foresee(trx, prepared),

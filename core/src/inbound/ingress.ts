@@ -7,7 +7,7 @@ import { failPoint } from '../store/fail-point.js'
 import type { Ids } from '../ids.js'
 import type { NewJob } from '../jobs/contract.js'
 import type { Tables } from '../store/tables.js'
-import { transact } from '../store/transact.js'
+import { inTransaction } from '../store/transaction.js'
 import { cleanEvent } from './clean-event.js'
 import type { InboundRequest, Ingress } from './contract.js'
 import type { FreshRows } from './fresh-rows.js'
@@ -169,7 +169,7 @@ export class GroupCommitIngress implements Ingress {
     const stored =
       jobs.length === 0
         ? await insertInbox(db, rows)
-        : await transact(db, async (trx) => {
+        : await inTransaction(db, async (trx) => {
             const [keys] = await Promise.all([insertInbox(trx, rows), this.#deps.addJobs(trx, jobs)])
             return keys
           })

@@ -4,7 +4,7 @@ import { failPoint } from '../store/fail-point.js'
 import type { ClaimedSend } from './lane-store.js'
 import { outcomeOf, type Outcome } from './outcome.js'
 import { mintReplyToken } from './reply-token.js'
-import { sqlState } from './retry-transaction.js'
+import { sqlState } from './sql-state.js'
 
 export interface AttemptDeps {
   readonly log: Logger

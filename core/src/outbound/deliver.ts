@@ -5,7 +5,7 @@ import { attemptSend, giveBack, type AttemptDeps } from './attempt.js'
 import { referencesOf, type ClaimedSend } from './lane-store.js'
 import type { Outcome } from './outcome.js'
 import { recordOutcome, type RecordDeps } from './record.js'
-import { sqlState } from './retry-transaction.js'
+import { sqlState } from './sql-state.js'
 import { takeLanes } from './take-lanes.js'
 
 export interface DeliverDeps extends RecordDeps, AttemptDeps {

@@ -11,7 +11,7 @@ import { forgetThreads } from './limit-store.js'
 import { cancelMessage, DELIVER_TASK, preview, queueMessage, retryMessage, type QueueDeps } from './queue.js'
 import { applyReceipts, sweepEarly } from './receipts.js'
 import { recoverLapsed } from './record.js'
-import { sqlState } from './retry-transaction.js'
+import { sqlState } from './sql-state.js'
 import type { Templates } from './templates.js'
 
 export interface OutboundDeps {

@@ -9,7 +9,7 @@ import type { OutgoingMessage, SendPlan } from './contract.js'
 import { messageEvent, settleMessages } from './message-state-store.js'
 import { messageText } from './plain-text.js'
 import { checkWindow, isUuid, notFound, prepare, type PrepareDeps, type Prepared } from './prepare.js'
-import { inTransaction } from './retry-transaction.js'
+import { retryTransaction } from '../store/retry-transaction.js'
 import {
   agentName,
   bumpConversation,
@@ -66,7 +66,7 @@ export async function queueMessage(
     checkWindow(prepared)
     return writeMessage(deps, within, message, prepared)
   }
-  const written = await (trx ? write(trx) : inTransaction(deps.db, write))
+  const written = await (trx ? write(trx) : retryTransaction(deps.db, write))
   deps.written(written.channel, trx === undefined)
   if (!trx) deps.events.poke()
   return { messageId: written.messageId, losses: written.losses }
@@ -175,7 +175,7 @@ async function changeMessage(
   act: Act,
   change: (trx: Transaction<Tables>, row: OutRow) => Promise<void>,
 ): Promise<void> {
-  const channel = await inTransaction(deps.db, async (trx) => {
+  const channel = await retryTransaction(deps.db, async (trx) => {
     const found = isUuid(messageId) ? await readOutbound(trx, messageId) : null
     if (!found || !(await readConversation(trx, found.conversation, true))) throw notFound('message', messageId)
     // Read again under the lock: the message may have been settled or moved while we waited for it.

@@ -13,7 +13,7 @@ import {
   targetKey,
   type MovedSend,
 } from './receipt-store.js'
-import { inTransaction } from './retry-transaction.js'
+import { retryTransaction } from '../store/retry-transaction.js'
 
 export type Watched = (channel: string) => boolean
 
@@ -63,7 +63,7 @@ export async function sweepEarly(deps: {
   readonly events: EventWriter
   readonly watched: Watched
 }): Promise<void> {
-  const events = await inTransaction(deps.db, async (trx) => {
+  const events = await retryTransaction(deps.db, async (trx) => {
     const found = await eventsOf(trx, await moveSends(trx, await takeEarly(trx)), deps.watched)
     if (found.length > 0) await deps.events.append(trx, found)
     return found

@@ -10,7 +10,7 @@ import { messageEvent, settleMessages } from './message-state-store.js'
 import { lapsedOutcome, type Outcome } from './outcome.js'
 import { plan, withoutContent, type PlanResult } from './plan.js'
 import { applyEarly } from './receipts.js'
-import { inTransaction } from './retry-transaction.js'
+import { retryTransaction } from '../store/retry-transaction.js'
 import type { StoredPart } from './stored-part.js'
 
 export interface RecordDeps {
@@ -37,7 +37,7 @@ export async function recordOutcome(deps: RecordDeps, send: ClaimedSend, outcome
     await pauseLanes(deps.db, what, outcome.delayMs, outcome.code)
   }
   const replanned = outcome.kind === 'replan' ? replan(deps, send) : null
-  const held = await inTransaction(deps.db, async (trx) => {
+  const held = await retryTransaction(deps.db, async (trx) => {
     if (replanned) {
       const { content: _, text: __, ...kept } = send.part
       const parts = replanned.parts.map((part): StoredPart => ({ ...kept, ...part }))
@@ -127,7 +127,7 @@ function replan(deps: RecordDeps, send: ClaimedSend): PlanResult | null {
 export async function recoverLapsed(deps: RecordDeps): Promise<ReadonlySet<string>> {
   const again = new Set<string>()
   for (let count = BATCH; count === BATCH;) {
-    count = await inTransaction(deps.db, async (trx) => {
+    count = await retryTransaction(deps.db, async (trx) => {
       const sends = await lapsedSends(trx, BATCH, deps.unloaded())
       for (const send of sends) {
         const idempotent = deps.capabilities(send.channel, send.thread)?.idempotentSend === true

@@ -5,7 +5,7 @@ import { claimHeads, type ClaimedSend } from './lane-store.js'
 import { holdThreads, openBucket, pausedFor } from './limit-store.js'
 import { messageEvent, settleMessages } from './message-state-store.js'
 import type { RecordDeps } from './record.js'
-import { inTransaction } from './retry-transaction.js'
+import { retryTransaction } from '../store/retry-transaction.js'
 
 export interface Taken {
   readonly sends: readonly ClaimedSend[]
@@ -29,7 +29,7 @@ export async function takeLanes(
 ): Promise<Taken> {
   const { channel, node, places, leaseMs, rate } = wanted
   const perSecond = rate?.perSecond ?? 0
-  return inTransaction(deps.db, async (trx) => {
+  return retryTransaction(deps.db, async (trx) => {
     const paused = await pausedFor(trx, channel)
     if (paused > 0) return { sends: [], waitMs: paused }
     const burst = Math.max(1, rate?.burst ?? perSecond)

@@ -2,6 +2,7 @@ import type { Kysely, Transaction } from 'kysely'
 import type { EventWriter, NewEvent } from '../events/contract.js'
 import { failPoint } from '../store/fail-point.js'
 import type { Tables } from '../store/tables.js'
+import { inTransaction } from '../store/transaction.js'
 import type { Within } from './contract.js'
 
 /**
@@ -30,11 +31,15 @@ export async function transact<T>(
   for (let tries = 1; ; tries++) {
     try {
       const events: NewEvent[] = []
-      const result = await deps.db.transaction().execute(async (trx) => {
+      const result = await inTransaction(deps.db, async (trx, last) => {
         const value = await act(trx, (more) => events.push(...more))
-        if (events.length > 0) await deps.events.append(trx, events)
+        const told = events.length > 0 ? deps.events.append(trx, events) : null
+        if (told !== null) last(told)
         if (within !== undefined) await within(trx)
-        if (events.length > 0) await failPoint?.('work.before-commit')
+        if (told !== null && failPoint !== null) {
+          await told
+          await failPoint('work.before-commit')
+        }
         return value
       })
       if (events.length > 0) {

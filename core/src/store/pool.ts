@@ -55,7 +55,7 @@ export interface PoolOptions {
   readonly url: string
   readonly log: StoreLog
   readonly size?: number | undefined
-  /** Statements may be under way together on one connection (see `transact`); not for COPY. */
+  /** Statements may be under way together on one connection (see `inTransaction`); not for COPY. */
   readonly pipeline?: boolean
   /** Milliseconds; 0 = no limit (migrations). */
   readonly statementTimeoutMs?: number

@@ -1,5 +1,6 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { Tables } from './tables.js'
+import { inTransaction } from './transaction.js'
 
 /** Deadlock and serialization failure: nothing was written, the same work may be done again at once. */
 const again: ReadonlySet<string> = new Set(['40P01', '40001'])
@@ -12,7 +13,7 @@ export async function retryTransaction<T>(
 ): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
-      return await db.transaction().execute(work)
+      return await inTransaction(db, (trx) => work(trx))
     } catch (error) {
       const { code } = error as { code?: unknown }
       if (tries >= TRIES || typeof code !== 'string' || !again.has(code)) throw error

@@ -1,9 +1,12 @@
-import { CompiledQuery, PostgresDialect, Transaction, type Driver, type Kysely } from 'kysely'
+import { CompiledQuery, PostgresDialect, Transaction, type DatabaseConnection, type Driver, type Kysely } from 'kysely'
 import type { Tables } from './tables.js'
 
 const begin = CompiledQuery.raw('begin')
 const commit = CompiledQuery.raw('commit')
 const rollback = CompiledQuery.raw('rollback')
+
+/** What every statement is answered after one before it failed. */
+const ABORTED = '25P02'
 
 /**
  * One transaction whose statements may be under way together: what is called without waiting for the answer of the one before
@@ -12,13 +15,23 @@ const rollback = CompiledQuery.raw('rollback')
  * in the end: by `work`, or, where only its failure matters, by handing it to `last`, which the commit follows without
  * waiting. Where such a statement fails the server takes the whole transaction back, and its error is thrown here.
  */
-export async function transact<T>(
+export async function inTransaction<T>(
   db: Kysely<Tables>,
   work: (trx: Transaction<Tables>, last: (sent: Promise<unknown>) => void) => Promise<T>,
 ): Promise<T> {
   const executor = db.getExecutor()
   return executor.provideConnection(async (connection) => {
-    const unqueued = executor.withConnectionProvider({ provideConnection: (consumer) => consumer(connection) })
+    let cause: unknown
+    const watched: DatabaseConnection = {
+      executeQuery<R>(query: CompiledQuery) {
+        const answer = connection.executeQuery<R>(query)
+        // Answers come in the order of the statements, but who awaits them need not hear of them in that order.
+        answer.catch((error: unknown) => (cause ??= error))
+        return answer
+      },
+      streamQuery: (query, size) => connection.streamQuery(query, size),
+    }
+    const unqueued = executor.withConnectionProvider({ provideConnection: (consumer) => consumer(watched) })
     const trx = new Transaction<Tables>({ config: { dialect }, dialect, driver, executor: unqueued })
     const sent: Promise<unknown>[] = []
     const send = (one: Promise<unknown>): void => {
@@ -26,18 +39,22 @@ export async function transact<T>(
       one.catch(() => undefined)
       sent.push(one)
     }
-    let result: T
     try {
-      send(connection.executeQuery(begin))
-      result = await work(trx, send)
+      let result: T
+      try {
+        send(watched.executeQuery(begin))
+        result = await work(trx, send)
+      } catch (error) {
+        await connection.executeQuery(rollback).catch(() => undefined)
+        throw error
+      }
+      // PostgreSQL answers `rollback` to the commit of a transaction in which a statement failed, and that is no error.
+      send(watched.executeQuery(commit))
+      for (const one of sent) await one
+      return result
     } catch (error) {
-      await connection.executeQuery(rollback).catch(() => undefined)
-      throw error
+      throw (error as { code?: unknown }).code === ABORTED ? (cause ?? error) : error
     }
-    // PostgreSQL answers `rollback` to the commit of a transaction in which a statement failed, and that is no error.
-    send(connection.executeQuery(commit))
-    for (const one of sent) await one
-    return result
   })
 }
 

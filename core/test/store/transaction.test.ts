@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { test } from 'tap'
-import { transact } from '../../src/store/transact.js'
+import { inTransaction } from '../../src/store/transaction.js'
 import { withDatabase } from '../support/database.js'
 
 async function table(t: Parameters<typeof withDatabase>[0]) {
@@ -15,7 +15,7 @@ async function table(t: Parameters<typeof withDatabase>[0]) {
 
 test('statements sent together run in the order of the calls, in one transaction', async (t) => {
   const { db, told } = await table(t)
-  const seen = await transact(db, async (trx, last) => {
+  const seen = await inTransaction(db, async (trx, last) => {
     const [first, second] = await Promise.all([
       sql<{ id: string }>`insert into told values (1) returning pg_current_xact_id()::text as id`.execute(trx),
       sql<{ n: number; id: string }>`select count(*)::int as n, pg_current_xact_id()::text as id from told`.execute(
@@ -37,7 +37,7 @@ test('statements sent together run in the order of the calls, in one transaction
 
 test('a statement that fails after the work is done takes everything back, and its own error is thrown', async (t) => {
   const { db, told } = await table(t)
-  const failed = transact(db, async (trx, last) => {
+  const failed = inTransaction(db, async (trx, last) => {
     last(sql`insert into told values (1)`.execute(trx))
     last(sql`insert into told values (1)`.execute(trx))
     last(sql`insert into told values (2)`.execute(trx))
@@ -45,13 +45,13 @@ test('a statement that fails after the work is done takes everything back, and i
   })
   await t.rejects(failed, { code: '23505' })
   t.strictSame(await told(), [])
-  await transact(db, (trx) => sql`insert into told values (4)`.execute(trx))
+  await inTransaction(db, (trx) => sql`insert into told values (4)`.execute(trx))
   t.strictSame(await told(), [4], 'the connection is of use again')
 })
 
 test('an error of the work takes everything back, also what is still under way', async (t) => {
   const { db, told } = await table(t)
-  const failed = transact(db, async (trx, last) => {
+  const failed = inTransaction(db, async (trx, last) => {
     last(sql`insert into told values (1)`.execute(trx))
     last(sql`insert into nowhere values (1)`.execute(trx))
     await Promise.resolve()
@@ -61,11 +61,31 @@ test('an error of the work takes everything back, also what is still under way',
   t.strictSame(await told(), [])
 })
 
+test('whoever hears first of a failure hears its cause, not that the transaction is aborted', async (t) => {
+  const { db, told } = await table(t)
+  const failed = inTransaction(db, async (trx) => {
+    const slow = async (): Promise<void> => {
+      await sql`select 1 / 0`.execute(trx)
+    }
+    const slower = async (): Promise<void> => {
+      await slow()
+    }
+    await Promise.all([slower(), sql`insert into told values (1)`.execute(trx)])
+  })
+  await t.rejects(failed, { code: '22012' })
+  const later = inTransaction(db, async (trx, last) => {
+    last(sql`select 1 / 0`.execute(trx))
+    await sql`insert into told values (1)`.execute(trx)
+  })
+  await t.rejects(later, { code: '22012' })
+  t.strictSame(await told(), [])
+})
+
 test('many transactions at once keep to themselves', async (t) => {
   const { db, told } = await table(t)
   const outcomes = await Promise.allSettled(
     Array.from({ length: 40 }, (_, n) =>
-      transact(db, async (trx, last) => {
+      inTransaction(db, async (trx, last) => {
         last(sql`insert into told values (${n})`.execute(trx))
         if (n % 4 === 0) last(sql`select 1 / 0`.execute(trx))
       }),
@@ -83,7 +103,7 @@ test('many transactions at once keep to themselves', async (t) => {
 
 test('a connection that breaks in the middle is an error, and nothing is stored', async (t) => {
   const { db, told, pool } = await table(t)
-  const failed = transact(db, async (trx, last) => {
+  const failed = inTransaction(db, async (trx, last) => {
     const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(trx)
     last(sql`insert into told values (1)`.execute(trx))
     await pool.query('select pg_terminate_backend($1)', [rows[0]?.pid])
