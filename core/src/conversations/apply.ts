@@ -22,8 +22,8 @@ export type { TimelineDeps, TimelineInput } from './choose.js'
 export interface NeedsRouting {
   readonly conversation: ConversationRow
   readonly trigger: 'created' | 'reopened'
-  /** Who handled this conversation, or the customer's one before it, last. */
-  readonly formerAgent: string | null
+  /** Who handled this conversation last, then who had the customer's latest other one. */
+  readonly formerAgents: readonly string[]
   readonly channel: string
   readonly input: TimelineInput
   readonly text: string
@@ -208,10 +208,7 @@ export async function applyMessages(
       needs.set(conversation.id, {
         conversation,
         trigger: isNew ? 'created' : 'reopened',
-        formerAgent:
-          conversation.assignee ??
-          batch.byContact.get(input.contact.id)?.find((one) => one.assignee !== null)?.assignee ??
-          null,
+        formerAgents: formerAgents(conversation, batch.byContact.get(input.contact.id) ?? []),
         channel: input.channel,
         input,
         text,
@@ -244,6 +241,13 @@ export async function applyMessages(
       return { events, attachments: kept.some((one) => one.state === 'pending') }
     },
   }
+}
+
+function formerAgents(conversation: ConversationRow, ofContact: readonly ConversationRow[]): readonly string[] {
+  const other = ofContact
+    .filter((one) => one.id !== conversation.id && one.assignee !== null)
+    .sort((a, b) => (b.lastMessageAt?.getTime() ?? 0) - (a.lastMessageAt?.getTime() ?? 0))[0]
+  return [...new Set([conversation.assignee, other?.assignee].filter((one) => typeof one === 'string'))]
 }
 
 function open(input: TimelineInput, automatic: boolean, deps: TimelineDeps): ConversationRow {

@@ -64,8 +64,8 @@ export interface Routable {
     readonly language: string | null
   }
   readonly trigger: 'created' | 'reopened'
-  /** Who handled this conversation, or the customer's one before it, last. */
-  readonly formerAgent: string | null
+  /** Who handled this conversation last, then who had the customer's latest other one. */
+  readonly formerAgents: readonly string[]
   readonly channel: string
   readonly input: BatchMessage
   readonly text: string

@@ -38,8 +38,8 @@ export function routeBatch<P>(deps: BatchDeps<P>, needs: readonly Routable[]) {
         held: made.pending ? { until: null, reason: 'routing' } : work.held,
         // Whoever handled it last knows it best, after those the plan names.
         overcommit: work.overcommit ?? [],
-        preferred: [...new Set([...work.preferred, ...(need.formerAgent === null ? [] : [need.formerAgent])])],
-        returnsTo: need.trigger === 'reopened' ? need.formerAgent : null,
+        preferred: [...new Set([...work.preferred, ...need.formerAgents])],
+        returnsTo: need.trigger === 'reopened' ? (need.formerAgents[0] ?? null) : null,
       })
       if (made.pending) pending.push({ item: id, decision: made.pending })
     }

@@ -183,3 +183,38 @@ test('R51 and R52 through the drain: within 72 hours the same conversation and i
   t.not(second.conversation, first.conversation, 'R52 a new conversation')
   t.match(second, { assignee: null, preferred: ['owner'] }, 'the former agent is only preferred')
 })
+
+test('after the agent of a conversation the one of the contact is preferred: who had the latest other conversation', async (t) => {
+  const store = await withDatabase(t)
+  const pipe = await pipeline(store)
+  t.teardown(() => pipe.stop())
+  const says = async (text: string): Promise<string> => {
+    const event = message('ann', text)
+    await pipe.accept('line', [event])
+    await pipe.drained()
+    const { rows } = await store.pool.query<{ id: string }>(
+      'select conversation_id as id from message where external_id = $1',
+      [event.id],
+    )
+    return rows[0]!.id
+  }
+  const ends = (id: string, assignee: string, hours: number) =>
+    store.pool.query(
+      `with ended as (update work_item set state = 'done', ended_at = now())
+       update conversation set status = 'resolved', assignee = $2, waiting_since = null,
+         resolved_at = now() - make_interval(hours => $3), last_message_at = now() - make_interval(hours => $3)
+       where id = $1`,
+      [id, assignee, hours],
+    )
+  const first = await says('one')
+  await ends(first, 'ada', 200)
+  const second = await says('two')
+  await ends(second, 'bob', 100)
+  const third = await says('three')
+  t.equal(new Set([first, second, third]).size, 3)
+  const live = async () => (await store.pool.query(`select preferred from work_item where ended_at is null`)).rows
+  t.strictSame(await live(), [{ preferred: ['bob'] }], 'a new conversation has only the agent of the contact')
+  await ends(third, 'cleo', 10)
+  t.equal(await says('once more'), third)
+  t.strictSame(await live(), [{ preferred: ['cleo', 'bob'] }])
+})
