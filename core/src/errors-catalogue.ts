@@ -62,6 +62,10 @@ export const catalogue = {
   TL_INBOUND_BODY_TOO_LARGE: { status: 413, fix: 'Send fewer events a request, or raise server.webhookBodyLimit.' },
   TL_INBOUND_OVERLOADED: { status: 503, fix: 'Send it again later; nothing was stored.' },
   TL_INTERNAL_FAILED: { status: 500, fix: 'Look the reference up in the log of the node.' },
+  TL_NODE_ADDRESS_UNUSABLE: {
+    status: 500,
+    fix: 'Stop the program that uses the address, or choose another with server.port (PORT) and server.host.',
+  },
   TL_NODE_OVERLOADED: { status: 503, fix: 'Try again after the time given.' },
   TL_OFFER_ALREADY_TAKEN: { status: 409, fix: 'Nothing to do: another agent has it.' },
   TL_OFFER_EXPIRED: { status: 409, fix: 'Wait for the next offer.' },

@@ -1,5 +1,6 @@
 import tap, { test } from 'tap'
 import { startAgent, tokenFor } from './support/agent.js'
+import { throughline } from './support/cli.js'
 import { startEngineProcess } from './support/engine.js'
 import { eventually } from './support/eventually.js'
 import { freshDatabaseUrl } from './support/postgres.js'
@@ -54,6 +55,16 @@ test('with the delivered configuration a visitor writes in the web chat and an a
   t.notMatch(engine.output(), /canary-77|two weeks/, 'no conversation in the log')
   t.notMatch(engine.output(), agent.token, 'no token in the log')
   t.same(await engine.term(), { code: 0, signal: null })
+})
+
+test('a second engine on the same port says so and ends; the first one goes on', async (t) => {
+  const engine = await startEngineProcess(t, { databaseUrl: await freshDatabaseUrl(t) })
+  const { dir, configFile } = engine.workplace
+  const env = { PORT: String(engine.port), DATABASE_URL: await freshDatabaseUrl(t), LOG_LEVEL: 'error' }
+  const second = await throughline(['start', '--config', configFile], { cwd: dir, env })
+  t.equal(second.code, 1)
+  t.match(second.stderr, /cannot listen on \S+: another program uses it.* \(TL_NODE_ADDRESS_UNUSABLE\)/)
+  t.equal((await fetch(`${engine.url}/health/ready`)).status, 200)
 })
 
 test('nothing is open without a sign-in', async (t) => {

@@ -3,6 +3,7 @@ import swagger from '@fastify/swagger'
 import addFormats from 'ajv-formats'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { AddressInfo } from 'node:net'
+import { ThroughlineError } from '../errors.js'
 import type { HttpDeps } from './deps.js'
 import { problemHandler } from './problem.js'
 import { adminRoutes } from './routes/admin.js'
@@ -88,7 +89,9 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
   return {
     app,
     async listen() {
-      await app.listen({ host: config.server.host, port: config.server.port })
+      await app.listen({ host: config.server.host, port: config.server.port }).catch((cause: unknown) => {
+        throw unusable(config.server, cause)
+      })
       const { port } = app.server.address() as AddressInfo
       const host =
         config.server.host === '127.0.0.1' || config.server.host === '0.0.0.0' || config.server.host === '::'
@@ -109,4 +112,14 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
       await Promise.race([deps.agents.close().then(() => app.close()), late])
     },
   }
+}
+
+function unusable({ host, port }: { readonly host: string; readonly port: number }, cause: unknown): Error {
+  const { code } = cause as { code?: unknown }
+  const why = code === 'EADDRINUSE' ? 'another program uses it, perhaps a second engine' : String(code)
+  return new ThroughlineError(
+    'TL_NODE_ADDRESS_UNUSABLE',
+    `the engine cannot listen on ${host}:${port}: ${why}. Stop that program, or set server.port or PORT to another one`,
+    { cause },
+  )
 }
