@@ -206,6 +206,10 @@ test('an admin sees receivers and deliveries, over REST and the command line, an
     }
   })
 
+  const metrics = await (await fetch(`${engine.url}/metrics`)).text()
+  t.match(metrics, 'throughline_webhook_up{webhook="crm",state="disabled"} 0')
+  t.match(metrics, 'throughline_webhook_waiting{webhook="crm"} 1')
+
   hook.status = 204
   t.match(await ask(admin, 'POST', '/crm/replay', { position }), { status: 200, body: { replayed: 1, last: position } })
   await eventually('the replay', async () => (await ask(admin, 'GET', '')).body.items[0].waiting === 0)

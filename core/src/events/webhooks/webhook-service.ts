@@ -21,6 +21,7 @@ export function createWebhookService({ endpoints, db, store, events }: WebhookSe
   }
   return Object.freeze({
     async list() {
+      if (endpoints.length === 0) return []
       const states = new Map((await store.states()).map((state) => [state.id, state]))
       return endpoints.map(({ id, url, events: types, enabled }): WebhookEndpoint => {
         const at = states.get(id)

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { isIP } from 'node:net'
+import type { WebhookEndpoint } from '../../events/webhooks/contract.js'
 import { guard } from '../authenticate.js'
 import type { HttpDeps } from '../deps.js'
 
@@ -36,7 +37,11 @@ export async function healthRoutes(app: FastifyInstance, deps: HttpDeps): Promis
       await admit.call(app, request, reply)
     },
     handler: async (_request, reply) => {
-      const [inbox, expositions] = await Promise.all([deps.inbox.counts(), deps.analytics.expositions()])
+      const [inbox, expositions, webhooks] = await Promise.all([
+        deps.inbox.counts(),
+        deps.analytics.expositions(),
+        deps.webhooks.list(),
+      ])
       const { sockets, agents } = deps.agents.counts()
       const gauges: Record<string, number> = {
         throughline_inbox_undrained: inbox.undrained,
@@ -60,10 +65,23 @@ export async function healthRoutes(app: FastifyInstance, deps: HttpDeps): Promis
             ...text,
             '# TYPE throughline_plugin_up gauge\n',
             ...states,
+            webhookGauges(webhooks),
             deps.metrics(),
             ...expositions.map((one) => one.body),
           ].join(''),
         )
     },
   })
+}
+
+/** The lines of one metric stand together: the format wants it so. */
+function webhookGauges(all: readonly WebhookEndpoint[]): string {
+  if (all.length === 0) return ''
+  const gauge = (name: string, line: (one: WebhookEndpoint) => string): string =>
+    `# TYPE throughline_webhook_${name} gauge\n${all.map((one) => `throughline_webhook_${name}${line(one)}\n`).join('')}`
+  return [
+    gauge('up', ({ id, state }) => `{webhook="${id}",state="${state}"} ${state === 'running' ? 1 : 0}`),
+    gauge('waiting', ({ id, waiting }) => `{webhook="${id}"} ${waiting}`),
+    gauge('position', ({ id, position }) => `{webhook="${id}"} ${position}`),
+  ].join('')
 }
