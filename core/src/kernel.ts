@@ -16,6 +16,8 @@ import { scheduleUpkeep } from './kernel-upkeep.js'
 import { composeWebhooks, type WebhookParts } from './kernel-webhooks.js'
 import { createContainer, token } from './di.js'
 import { BusWire } from './events/bus-wire.js'
+import { FallbackWire } from './events/fallback-wire.js'
+import { createNotifyWire } from './events/notify-wire.js'
 import { LogReader } from './events/reader.js'
 import { readWatched } from './events/outbox-store.js'
 import { Sequencer } from './events/sequencer.js'
@@ -102,19 +104,30 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
   const base = { db, log, clock, ids } as const
 
   try {
-    // With a bus of its own an installation leaves PostgreSQL's LISTEN/NOTIFY alone.
-    const quiet = config.plugins.some((one) => one.id === 'bus')
+    // With a bus of its own an installation leaves PostgreSQL's LISTEN/NOTIFY alone, as long as the bus works.
+    const hasBus = config.plugins.some((one) => one.id === 'bus')
     let bus: BusWire | undefined
-    const overBus = (heard: Heard) => (bus = new BusWire({ node, log, host: () => container.get(names.host) }, heard))
+    let wire: FallbackWire | undefined
+    const overBus = (heard: Heard) => {
+      bus = new BusWire({ node, log, host: () => container.get(names.host) }, heard)
+      const second = () => createNotifyWire({ db, url: store.url, log }, heard)
+      return (wire = new FallbackWire({ first: bus, second, log }))
+    }
     const reader = container.register(
       names.reader,
-      () => new LogReader({ db, url: store.url, log, node, wire: quiet ? overBus : undefined }),
+      () => new LogReader({ db, url: store.url, log, node, wire: hasBus ? overBus : undefined }),
       (service) => service.stop(),
     )
     await reader.start()
     const sequencer = container.register(
       names.sequencer,
-      () => new Sequencer({ db, log, quiet, moved: (events) => reader.moved(events) }),
+      () =>
+        new Sequencer({
+          db,
+          log,
+          quiet: wire && (() => wire?.quiet === true),
+          moved: (events) => reader.moved(events),
+        }),
       (service) => service.stop(),
     )
     sequencer.start()

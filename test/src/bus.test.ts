@@ -95,6 +95,13 @@ test(
     await nats.kill()
     await eventually('300 acknowledgements without a bus', () => load.answered() >= 300)
     await eventually('the bus to be shown as degraded', async () => (await busState(agent)) === 'degraded')
+    // Polling does not carry what is never stored: LISTEN and NOTIFY do, until the bus is back.
+    let signs = 1000
+    await eventually('a typing sign from node to node without the bus', async () => {
+      signs += 1
+      await startLoad([[delivery(a, 'room-0', signs, { type: 'typing', on: true, text: undefined })]], 1).done
+      return agent.events.some((event) => event.t === 'customer.typing')
+    })
     const without = agent.events.length
     await load.done
     await eventually('an empty inbox', async () => (await undone(databaseUrl)) === 0, { patienceMs: 90_000 })

@@ -16,7 +16,7 @@ const MOST_EPHEMERAL = 64
 
 /**
  * Nodes wake each other over a bus plugin instead of PostgreSQL. The plugin may come late, fail and come back as a new
- * object: each is subscribed to once, and its coming is a reason to look. While there is none, polling carries on.
+ * object: each is subscribed to once, and its coming is a reason to look. While there is none, `FallbackWire` has another way.
  */
 export class BusWire implements Wire {
   readonly #deps: BusWireDeps
@@ -115,10 +115,7 @@ export class BusWire implements Wire {
         },
         (error: unknown) => {
           this.#live = null
-          this.#deps.log.warn(
-            { code: (error as { code?: string }).code },
-            'the bus cannot be subscribed to; polling goes on',
-          )
+          this.#deps.log.warn({ code: (error as { code?: string }).code }, 'the bus cannot be subscribed to')
         },
       )
   }

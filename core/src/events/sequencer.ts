@@ -10,8 +10,8 @@ export interface SequencerDeps {
   readonly log: Logger
   /** What got its positions on this node, in order, so that its reader need neither wait for the notification nor read it. */
   readonly moved: (events: readonly StoredEvent[]) => void
-  /** A bus wakes the other nodes, so the database need not. */
-  readonly quiet?: boolean
+  /** A bus wakes the other nodes at the moment, so the database need not. */
+  readonly quiet?: (() => boolean) | undefined
 }
 
 const BATCH = 1000
@@ -68,7 +68,7 @@ export class Sequencer implements EventWriter {
         let moved: readonly StoredEvent[]
         do {
           await failPoint?.('sequencer.before-move')
-          moved = await sequenceOutbox(this.#deps.db, BATCH, this.#deps.quiet)
+          moved = await sequenceOutbox(this.#deps.db, BATCH, this.#deps.quiet?.())
           if (moved.length > 0) await failPoint?.('sequencer.moved')
           if (moved.length > 0) this.#deps.moved(moved)
         } while (moved.length === BATCH)
