@@ -15,9 +15,7 @@ import { composeDrain } from './kernel-drain.js'
 import { scheduleUpkeep } from './kernel-upkeep.js'
 import { composeWebhooks, type WebhookParts } from './kernel-webhooks.js'
 import { createContainer, token } from './di.js'
-import { BusWire } from './events/bus-wire.js'
-import { FallbackWire } from './events/fallback-wire.js'
-import { createNotifyWire } from './events/notify-wire.js'
+import { createBusWires, type FallbackWire } from './events/fallback-wire.js'
 import { LogReader } from './events/reader.js'
 import { readWatched } from './events/outbox-store.js'
 import { Sequencer } from './events/sequencer.js'
@@ -106,13 +104,9 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
   try {
     // With a bus of its own an installation leaves PostgreSQL's LISTEN/NOTIFY alone, as long as the bus works.
     const hasBus = config.plugins.some((one) => one.id === 'bus')
-    let bus: BusWire | undefined
     let wire: FallbackWire | undefined
-    const overBus = (heard: Heard) => {
-      bus = new BusWire({ node, log, host: () => container.get(names.host) }, heard)
-      const second = () => createNotifyWire({ db, url: store.url, log }, heard)
-      return (wire = new FallbackWire({ first: bus, second, log }))
-    }
+    const wired = { db, url: store.url, node, log, host: () => container.get(names.host) }
+    const overBus = (heard: Heard) => (wire = createBusWires(wired, heard))
     const reader = container.register(
       names.reader,
       () => new LogReader({ db, url: store.url, log, node, wire: hasBus ? overBus : undefined }),
@@ -121,13 +115,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     await reader.start()
     const sequencer = container.register(
       names.sequencer,
-      () =>
-        new Sequencer({
-          db,
-          log,
-          quiet: wire && (() => wire?.quiet === true),
-          moved: (events) => reader.moved(events),
-        }),
+      () => new Sequencer({ db, log, quiet: () => wire?.quiet === true, moved: (events) => reader.moved(events) }),
       (service) => service.stop(),
     )
     sequencer.start()
@@ -391,7 +379,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
 
     await accounts.syncFromConfig(config.agents)
     await jobs.start()
-    bus?.follow()
+    wire?.follow()
     await host.start()
     container.register(
       names.rules,

@@ -1,8 +1,10 @@
 import type { Logger } from '@throughline/plugin-sdk'
-import type { Wire } from './wire.js'
+import { BusWire, type BusWireDeps } from './bus-wire.js'
+import { createNotifyWire, type NotifyWireDeps } from './notify-wire.js'
+import type { Heard, Wire } from './wire.js'
 
 export interface FallbackWireDeps {
-  readonly first: Wire
+  readonly first: Wire & { follow?(): void }
   /** Made anew each time it is needed, and stopped when it is not. */
   readonly second: () => Wire
   readonly log: Logger
@@ -11,6 +13,15 @@ export interface FallbackWireDeps {
 
 /** Seldom enough to cost nothing; meanwhile polling carries on. */
 const LOOK_MS = 1_000
+
+/** For an installation with a bus. */
+export function createBusWires(deps: BusWireDeps & NotifyWireDeps, heard: Heard): FallbackWire {
+  return new FallbackWire({
+    first: new BusWire(deps, heard),
+    second: () => createNotifyWire(deps, heard),
+    log: deps.log,
+  })
+}
 
 /**
  * A bus, and LISTEN/NOTIFY while it is away: hints go over the one that works, and both may bring some. A node takes to the
@@ -35,6 +46,11 @@ export class FallbackWire implements Wire {
   /** The first wire works: the database need not wake anybody. */
   get quiet(): boolean {
     return this.#deps.first.connected
+  }
+
+  /** After the plugin host was built. */
+  follow(): void {
+    this.#deps.first.follow?.()
   }
 
   async start(): Promise<void> {
