@@ -172,6 +172,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
       drainsHere: works,
       fresh,
       addJobs: (trx, list) => jobs.add(trx, list),
+      claimBehind: works ? (touched) => container.get(names.drain).claimBehind(touched) : undefined,
       stored: (touched) => {
         if (works) container.get(names.drain).wake(touched)
       },

@@ -24,6 +24,11 @@ export interface Claim {
   readonly shards: readonly number[]
 }
 
+export interface Claimed {
+  readonly claim: Claim
+  readonly hand: readonly HandRow[]
+}
+
 const LEASE = '30 seconds'
 
 /**
@@ -35,7 +40,7 @@ export async function claimShards(
   wanted: readonly number[],
   owner: { readonly node: string; readonly token: string },
   batch: number,
-): Promise<{ readonly claim: Claim; readonly hand: readonly HandRow[] }> {
+): Promise<Claimed> {
   const { rows } = await sql<{ row_id: number; row_shard: number; row_crashes: number }>`
     select row_id, row_shard, row_crashes from claim_shards(${wanted}::smallint[], ${owner.node}::uuid, ${owner.token}::uuid,
       ${LEASE}::interval, ${batch}::int)`.execute(db)

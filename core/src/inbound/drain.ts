@@ -15,6 +15,7 @@ import {
   setLaneAside,
   shardsToRetry,
   type Claim,
+  type Claimed,
   type HandRow,
 } from './drain-store.js'
 import { idleShardsWithWork } from './inbox-store.js'
@@ -47,6 +48,8 @@ export class Drain<P> {
   readonly #woken = new Set<number>()
   #running: Promise<void> | null = null
   #stopped = false
+  /** A claim somebody else sent for us, with its rows in hand. */
+  #claimed: Claimed | null = null
   /** Claims of rounds that failed half-way: given back as soon as the database can be asked. */
   readonly #abandoned = new Set<Claim>()
   #background: Promise<void> = Promise.resolve()
@@ -75,6 +78,7 @@ export class Drain<P> {
     this.#stopped = true
     if (this.#sweep) clearInterval(this.#sweep)
     await this.#running
+    if (this.#claimed !== null) this.#abandoned.add(this.#claimed.claim)
     await this.#giveBack().catch(() => undefined)
     await this.#background
   }
@@ -83,7 +87,27 @@ export class Drain<P> {
   wake(shards: Iterable<number>): void {
     if (this.#stopped) return
     for (const shard of shards) this.#woken.add(shard)
-    if (this.#woken.size > 0) this.#running ??= this.#loop()
+    if (this.#hasWork()) this.#running ??= this.#loop()
+  }
+
+  /**
+   * For whoever is about to store rows of these shards: while nothing is drained, the claim follows their statement without
+   * a round trip of its own. They wake the shards when their rows are stored, as ever. null: the loop is at it anyway.
+   */
+  claimBehind(shards: ReadonlySet<number>): ((db: Kysely<Tables>) => Promise<void>) | null {
+    if (this.#stopped || this.#running !== null || this.#claimed !== null || shards.size === 0) return null
+    return async (db) => {
+      const owner = { node: this.#deps.node, token: randomUUID() }
+      try {
+        const claimed = await claimShards(db, [...shards], owner, BATCH)
+        if (claimed.hand.length === 0) return
+        if (this.#claimed === null && !this.#stopped) this.#claimed = claimed
+        else this.#abandoned.add(claimed.claim)
+      } catch {
+        // The loop asks again, and tells what is wrong.
+        this.#abandoned.add({ token: owner.token, shards: [...shards] })
+      }
+    }
   }
 
   /** The job's way in: resolves when the shard has been looked at. */
@@ -92,9 +116,13 @@ export class Drain<P> {
     await this.#running
   }
 
+  #hasWork(): boolean {
+    return this.#woken.size > 0 || this.#claimed !== null
+  }
+
   async #loop(): Promise<void> {
     try {
-      while (this.#woken.size > 0 && !this.#stopped) await this.#round()
+      while (this.#hasWork() && !this.#stopped) await this.#round()
     } catch (error) {
       if (!(error instanceof ClaimLost)) {
         this.#deps.log.warn({ err: error }, 'draining failed; the sweep tries again')
@@ -103,7 +131,7 @@ export class Drain<P> {
       }
     } finally {
       this.#running = null
-      if (this.#woken.size > 0) this.wake([])
+      if (this.#hasWork()) this.wake([])
     }
   }
 
@@ -116,7 +144,9 @@ export class Drain<P> {
     this.#woken.clear()
     await this.#giveBack()
     const owner = { node: this.#deps.node, token: randomUUID() }
-    const { claim, hand } = await claimShards(this.#deps.db, wanted, owner, BATCH)
+    const given = this.#claimed
+    this.#claimed = null
+    const { claim, hand } = given ?? (await claimShards(this.#deps.db, wanted, owner, BATCH))
     if (hand.length === 0) return
     for (const shard of wanted) this.#woken.add(shard)
     const deadly = hand.find((row) => row.crashes >= DEADLY)

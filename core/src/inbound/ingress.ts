@@ -7,7 +7,7 @@ import { failPoint } from '../store/fail-point.js'
 import type { Ids } from '../ids.js'
 import type { NewJob } from '../jobs/contract.js'
 import type { Tables } from '../store/tables.js'
-import { inTransaction } from '../store/transaction.js'
+import { inTransaction, onOneConnection } from '../store/transaction.js'
 import { cleanEvent } from './clean-event.js'
 import type { InboundRequest, Ingress } from './contract.js'
 import type { FreshRows } from './fresh-rows.js'
@@ -24,6 +24,8 @@ export interface IngressDeps {
   readonly addJobs: (trx: Transaction<Tables>, jobs: readonly NewJob[]) => Promise<void>
   /** Rows of these shards are committed: drain them here if this node drains. */
   readonly stored: (shards: ReadonlySet<number>) => void
+  /** Sent right behind the statement that stores rows of these shards: the drain's claim, when the drain is at rest. */
+  readonly claimBehind?: ((shards: ReadonlySet<number>) => ((db: Kysely<Tables>) => Promise<void>) | null) | undefined
   /** This node drains itself; the job is then only the safety net and may wait. */
   readonly drainsHere: boolean
   /** Kept for the drain of this node. */
@@ -168,7 +170,7 @@ export class GroupCommitIngress implements Ingress {
     // Without a job one statement is the whole transaction.
     const stored =
       jobs.length === 0
-        ? await insertInbox(db, rows)
+        ? await this.#insert(rows, shards)
         : await inTransaction(db, async (trx) => {
             const [keys] = await Promise.all([insertInbox(trx, rows), this.#deps.addJobs(trx, jobs)])
             return keys
@@ -189,6 +191,16 @@ export class GroupCommitIngress implements Ingress {
       const count = one.rows.filter((row) => stored.delete(inboxKey(row.channel, row.externalId))).length
       one.resolve({ stored: count, duplicate: one.rows.length - count })
     }
+  }
+
+  async #insert(rows: readonly NewInboxRow[], shards: ReadonlySet<number>): ReturnType<typeof insertInbox> {
+    const { db } = this.#deps
+    const claim = this.#deps.claimBehind?.(shards) ?? null
+    if (claim === null) return insertInbox(db, rows)
+    return onOneConnection(db, async (one) => {
+      const [stored] = await Promise.all([insertInbox(one, rows), claim(one)])
+      return stored
+    })
   }
 
   /**

@@ -1,4 +1,4 @@
-import { CompiledQuery, PostgresDialect, Transaction, type DatabaseConnection, type Driver, type Kysely } from 'kysely'
+import { CompiledQuery, Kysely, PostgresDialect, Transaction, type DatabaseConnection, type Driver } from 'kysely'
 import type { Tables } from './tables.js'
 
 const begin = CompiledQuery.raw('begin')
@@ -55,6 +55,18 @@ export async function inTransaction<T>(
     } catch (error) {
       throw (error as { code?: unknown }).code === ABORTED ? (cause ?? error) : error
     }
+  })
+}
+
+/**
+ * One connection for statements that go out together, each a transaction of its own: what is called second is executed when
+ * the first is committed, and nobody waits between.
+ */
+export async function onOneConnection<T>(db: Kysely<Tables>, work: (one: Kysely<Tables>) => Promise<T>): Promise<T> {
+  const executor = db.getExecutor()
+  return executor.provideConnection((connection) => {
+    const unqueued = executor.withConnectionProvider({ provideConnection: (consumer) => consumer(connection) })
+    return work(new Kysely<Tables>({ config: { dialect }, dialect, driver, executor: unqueued }))
   })
 }
 

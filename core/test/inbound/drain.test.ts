@@ -261,3 +261,36 @@ test('rules learn that a contact is verified from an identifier the network vouc
     { channel: 'wa', verified: true },
   ])
 })
+
+test('a claim sent behind rows that could not be stored is not left to lapse', async (t) => {
+  const store = await withDatabase(t)
+  const closed = await pipeline(store)
+  await closed.drain.stop()
+  await closed.accept('sms', [message('p', 'waits')])
+  await closed.stop()
+  const one = await pipeline(store)
+  t.teardown(() => one.stop())
+  const claim = one.drain.claimBehind(new Set([0, 1, 2, 3]))
+  await claim?.(store.db)
+  t.equal(one.drain.claimBehind(new Set([0])), null, 'one claim at a time')
+  // Nobody wakes the shards, because nothing was stored; the sweep finds the claim.
+  one.drain.start()
+  await one.drained()
+  const { rows } = await store.pool.query('select text from message')
+  t.strictSame(rows, [{ text: 'waits' }])
+  const { rows: shards } = await store.pool.query('select count(*)::int as n from shard where claim_token is not null')
+  t.strictSame(shards, [{ n: 0 }])
+})
+
+test('a claim nobody came for is given back when the node stops', async (t) => {
+  const store = await withDatabase(t)
+  const closed = await pipeline(store)
+  await closed.drain.stop()
+  await closed.accept('sms', [message('p', 'waits')])
+  await closed.stop()
+  const one = await pipeline(store)
+  await one.drain.claimBehind(new Set([0, 1, 2, 3]))?.(store.db)
+  await one.stop()
+  const { rows } = await store.pool.query('select count(*)::int as n from shard where claim_token is not null')
+  t.strictSame(rows, [{ n: 0 }])
+})

@@ -136,6 +136,7 @@ export async function pipeline(
     shards: options.shards ?? 4,
     drainsHere: true,
     addJobs: fakeJobs.add,
+    claimBehind: (shards) => drain.claimBehind(shards),
     stored: (shards) => drain.wake(shards),
     typing: () => undefined,
   })
