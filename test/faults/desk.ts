@@ -8,6 +8,8 @@ import { pause } from '../src/support/eventually.js'
 export interface Desk {
   /** Texts of inbound messages in the order the socket brought them. */
   readonly seen: readonly string[]
+  /** When each came first, in milliseconds of `performance.now()`. */
+  readonly seenAt: ReadonlyMap<string, number>
   /** Positions in the order they came. */
   readonly positions: readonly number[]
   /** Texts of answers whose command was answered with success. */
@@ -18,6 +20,8 @@ export interface Desk {
   readonly open: () => number
   /** Commands refused for good, with their code. */
   readonly refused: readonly string[]
+  /** What became of each offer shown: `open`, `accepted`, or the code of the refusal. */
+  readonly offers: ReadonlyMap<string, string>
   readonly client: AgentClient
 }
 
@@ -33,10 +37,12 @@ const AGAIN = /^TL_(INTERNAL|STORE|NODE|SOCKET_RATE)/
 
 export async function openDesk(scope: Scope, { url, token, answerEvery }: DeskOptions): Promise<Desk> {
   const seen: string[] = []
+  const seenAt = new Map<string, number>()
   const positions: number[] = []
   const answered = new Set<string>()
   const states: string[] = []
   const refused: string[] = []
+  const offers = new Map<string, string>()
   let resyncs = 0
   let open = 0
   let closed = false
@@ -53,6 +59,7 @@ export async function openDesk(scope: Scope, { url, token, answerEvery }: DeskOp
           const { code } = error as { code: string }
           if (closed || !AGAIN.test(code)) {
             if (type === 'message.send') refused.push(`${type}: ${code}`)
+            else if (type === 'offer.accept') offers.set((data as { offerId: string }).offerId, code)
             return
           }
           await pause(300)
@@ -70,10 +77,18 @@ export async function openDesk(scope: Scope, { url, token, answerEvery }: DeskOp
     onResync: () => resyncs++,
     onEvent: (event) => {
       if (event.position !== undefined) positions.push(event.position)
-      if (event.t === 'offer.created') void command('offer.accept', { offerId: event.d['offerId'] })
+      if (event.t === 'offer.created') {
+        const offerId = String(event.d['offerId'])
+        offers.set(offerId, 'open')
+        void command('offer.accept', { offerId }, () => offers.set(offerId, 'accepted'))
+      }
+      // Offers waited in vain while nothing went through: the agent was taken for absent, and comes back as a person would.
+      if (event.t === 'offer.rescinded' && event.d['reason'] === 'away')
+        void command('presence.set', { state: 'online' })
       if (event.t !== 'message.inbound') return
       const text = String(event.d['text'])
       seen.push(text)
+      if (!seenAt.has(text)) seenAt.set(text, performance.now())
       if (answerEvery === 0 || seen.length % answerEvery !== 0) return
       const body = `re ${text}`
       void command('message.send', { conversation: event.d['conversation'], body }, () => answered.add(body))
@@ -84,5 +99,16 @@ export async function openDesk(scope: Scope, { url, token, answerEvery }: DeskOp
     client.close()
   })
   await command('presence.set', { state: 'online' })
-  return { seen, positions, answered, states, refused, resyncs: () => resyncs, open: () => open, client }
+  return {
+    seen,
+    seenAt,
+    positions,
+    answered,
+    states,
+    refused,
+    resyncs: () => resyncs,
+    open: () => open,
+    offers,
+    client,
+  }
 }

@@ -5,11 +5,13 @@ import { startServer } from './database.js'
 import type { Budget, Fault } from './fault.js'
 import { nodeFaults } from './nodes.js'
 import { outsideFaults } from './outside-faults.js'
-import { writePage } from './page.js'
+import { writePage, writeSoak } from './page.js'
 import { passed, table, type Row } from './report.js'
+import { soakPage, soakPassed } from './soak-report.js'
+import { soak } from './soak.js'
 
 /**
- * `npm run test:faults [F1 F7 …] [--short] [--seconds n] [--write]`: brings faults about under load and compares ledgers at the
+ * `npm run test:faults [F1 F7 …] [--short] [--seconds n] [--write]` or `soak [--minutes n] [--write]`: brings faults about under load and compares ledgers at the
  * network, at an agent's socket and in the database. docs/reliability.md says how to read the
  * table; --write puts the rows of this run into it.
  */
@@ -18,6 +20,7 @@ const faults: readonly Fault[] = [...nodeFaults, ...databaseFaults, ...outsideFa
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: readonly string[]): Promise<number> {
+  if (args[0] === 'soak') return longRun(args)
   const short = args.includes('--short')
   const at = args.indexOf('--seconds')
   const seconds = at < 0 ? (short ? 5 : 30) : Number(args[at + 1])
@@ -55,4 +58,27 @@ async function main(args: readonly string[]): Promise<number> {
   const good = rows.filter(passed).length
   console.log(`${good} passed, ${rows.length - good} failed`)
   return good === rows.length ? 0 : 1
+}
+
+/** `soak [--minutes n] [--write]` */
+async function longRun(args: readonly string[]): Promise<number> {
+  const at = args.indexOf('--minutes')
+  const minutes = at < 0 ? 20 : Number(args[at + 1])
+  if (!(minutes >= 1)) {
+    console.error('test:faults soak: --minutes wants a number from 1 on')
+    return 64
+  }
+  const scope = createScope()
+  try {
+    const server = await startServer(scope)
+    const result = await soak(server, minutes, (line) => console.log(line))
+    for (const line of result.verdict.findings) console.log(`     ${line}`)
+    console.log(`\n${soakPage(result)}\n`)
+    if (args.includes('--write')) await writeSoak(soakPage(result))
+    const good = soakPassed(result)
+    console.log(good ? '1 passed, 0 failed' : '0 passed, 1 failed')
+    return good ? 0 : 1
+  } finally {
+    await scope.end()
+  }
 }

@@ -11,14 +11,33 @@ export function passed({ outcome }: Row): boolean {
   return lost + doubled + inversions + phantom === 0 && outcome.broken.length === 0
 }
 
-const heads = ['fault', 'what', 'runs', 'events', 'lost', 'doubled', 'inversions', 'phantom', 'unsure', 'recovery']
+const heads = [
+  'fault',
+  'what',
+  'runs',
+  'events',
+  'lost',
+  'doubled',
+  'inversions',
+  'phantom',
+  'unsure',
+  'recovery',
+  'result',
+]
 
 function cells(row: Row): readonly string[] {
   const { fault, outcome } = row
-  if ('error' in outcome) return [fault.id, fault.what, '-', '-', '-', '-', '-', '-', '-', 'failed']
+  if ('error' in outcome)
+    return [fault.id, fault.what, '-', '-', '-', '-', '-', '-', '-', '-', `failed: ${oneLine(outcome.error)}`]
   const { events, lost, doubled, inversions, phantom, unsure } = outcome.verdict
   const numbers = [outcome.runs, events, lost, doubled, inversions, phantom, unsure].map(String)
-  return [fault.id, fault.what, ...numbers, recovery(outcome.recoveriesMs)]
+  const result = passed(row) ? 'passed' : `failed: ${oneLine(outcome.broken[0] ?? outcome.verdict.findings[0] ?? '')}`
+  return [fault.id, fault.what, ...numbers, recovery(outcome.recoveriesMs), result]
+}
+
+/** Fits into a cell. */
+function oneLine(text: string): string {
+  return (text.split('\n')[0] ?? '').replaceAll('|', '/').slice(0, 120)
 }
 
 /** Median and worst, in seconds. */

@@ -17,6 +17,10 @@ export interface Traffic {
   readonly refused: readonly string[]
   /** One message more, on a lane of its own; resolves when it is acknowledged. */
   one(lane: string): Promise<string>
+  /** When each was sent first, in milliseconds of `performance.now()`. */
+  readonly sentAt: ReadonlyMap<string, number>
+  /** Another pause between two messages of a lane. */
+  pace(ms: number): void
   /** Sends nothing any more, acknowledged or not. */
   abandon(): void
   /** Resolves when the last message of every lane is acknowledged. */
@@ -32,6 +36,8 @@ export interface TrafficOptions {
 }
 
 export function startTraffic({ url, channel = 'api', lanes, paceMs }: TrafficOptions): Traffic {
+  const sentAt = new Map<string, number>()
+  let paused = paceMs
   const acknowledged = new Map<string, string[]>()
   const sent = new Set<string>()
   const refused: string[] = []
@@ -44,6 +50,7 @@ export function startTraffic({ url, channel = 'api', lanes, paceMs }: TrafficOpt
     const event = { id, type: 'message', thread: { id: lane }, sender: { id: `user-${lane}` }, text: id }
     const body = JSON.stringify({ events: [event] })
     sent.add(id)
+    if (!sentAt.has(id)) sentAt.set(id, performance.now())
     for (;;) {
       const status = await post(`${url}/channels/${channel}/webhook`, body)
       if (status >= 200 && status < 300) break
@@ -67,7 +74,7 @@ export function startTraffic({ url, channel = 'api', lanes, paceMs }: TrafficOpt
       await deliver(lane, id)
       // One in ten comes twice, as networks do when our answer was slow.
       if (n % 10 === 0) await deliver(lane, id)
-      await pause(paceMs)
+      await pause(paused)
     }
   }
   const running = Array.from({ length: lanes }, (_, i) => run(`${channel}-room${i}`))
@@ -75,6 +82,8 @@ export function startTraffic({ url, channel = 'api', lanes, paceMs }: TrafficOpt
     acknowledged,
     sent,
     refused,
+    sentAt,
+    pace: (ms) => void (paused = ms),
     retried: () => retried,
     async one(lane) {
       const id = next(lane)

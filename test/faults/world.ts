@@ -86,6 +86,10 @@ async function build(scope: Scope, server: Server, options: WorldOptions): Promi
       },
       ...options.channels,
     },
+    // Room for every conversation of a run: work that nobody may take would be no load.
+    agents: {
+      ada: { name: 'Ada', email: 'ada@localhost.example', role: 'admin', teams: ['support'], capacity: 10_000 },
+    },
   })
   const ports = await Promise.all(nodes.map(() => freePort()))
   const first: (EngineProcess | undefined)[] = []

@@ -1,0 +1,63 @@
+import { NOISE, SLACK, grows, slopeOf, type Slope } from './slope.js'
+import { measures, type Measure } from './soak-samples.js'
+import type { SoakResult } from './soak.js'
+
+/** The first part of the run, while caches and heaps fill, is left out of the slopes. */
+const WARM_UP = 0.25
+
+/** Fewer points say nothing. */
+const POINTS = 20
+
+interface Line {
+  readonly measure: Measure
+  readonly slope: Slope
+  readonly points: number
+  readonly outcome: 'no slope' | 'GROWS' | 'too few points'
+}
+
+function linesOf({ samples, minutes }: SoakResult): readonly Line[] {
+  return (Object.keys(measures) as Measure[]).map((measure) => {
+    const points = samples.series[measure].filter(({ at }) => at > minutes * 60 * WARM_UP)
+    const slope = slopeOf(points)
+    const outcome = points.length < POINTS ? 'too few points' : grows(slope) ? 'GROWS' : 'no slope'
+    return { measure, slope, points: points.length, outcome }
+  })
+}
+
+export function soakPassed(result: SoakResult): boolean {
+  const { lost, doubled, inversions, phantom } = result.verdict
+  return lost + doubled + inversions + phantom === 0 && linesOf(result).every((line) => line.outcome === 'no slope')
+}
+
+const number = (value: number): string => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(1))
+
+/** For docs/reliability.md; also what is printed. */
+export function soakPage(result: SoakResult): string {
+  const { verdict, samples, minutes } = result
+  const cells = linesOf(result).map(({ measure, slope, points, outcome }) => {
+    const growth = slope.perSecond * slope.seconds
+    const part = Number.isFinite(slope.t) ? slope.t.toFixed(1) : '-'
+    return `| ${measures[measure]} | ${points} | ${number(slope.mean)} | ${number(growth)} | ${part} | ${outcome} |`
+  })
+  const faults = result.faults.map(({ name, runs, recoveriesMs }) => {
+    const worst = Math.max(...recoveriesMs) / 1_000
+    return `| ${name} | ${runs} | ${worst.toFixed(1)} s |`
+  })
+  const kb = samples.grownBytes() / 1_024 / Math.max(1, result.messages)
+  return [
+    `${minutes} minutes, two nodes, ${result.rate.toFixed(0)} messages a second on average (at full speed ${result.fullRate.toFixed(0)} before); ` +
+      `${verdict.events} events: lost ${verdict.lost}, doubled ${verdict.doubled}, inversions ${verdict.inversions}, phantom ${verdict.phantom}, ` +
+      `unsure ${verdict.unsure}. The database grew by ${kb.toFixed(1)} KB a message. Result: **${soakPassed(result) ? 'passed' : 'failed'}**.`,
+    '',
+    '| measured every 10 s | points | mean | growth over the run | standard errors | verdict |',
+    '|---|---|---|---|---|---|',
+    ...cells,
+    '',
+    '| fault, one a minute | runs | worst recovery |',
+    '|---|---|---|',
+    ...faults,
+    '',
+    `The first ${WARM_UP * 100} % of the run are warm-up. A value grows when its line by least squares rises by more than ${SLACK * 100} % of ` +
+      `its mean over the run and by more than ${NOISE} standard errors.`,
+  ].join('\n')
+}
