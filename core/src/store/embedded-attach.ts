@@ -5,7 +5,8 @@ import pg from 'pg'
 import { ThroughlineError } from '../errors.js'
 import type { Binaries } from './embedded-binaries.js'
 import { SUPERUSER, writeFor, type ClusterLayout } from './embedded-cluster.js'
-import { findPostmaster, freePort, spawnServer, startLogTail, stopServer } from './embedded-process.js'
+import { portFor } from './embedded-port.js'
+import { findPostmaster, spawnServer, startLogTail, stopServer } from './embedded-process.js'
 import type { ServerUser } from './embedded-user.js'
 import type { StoreLog } from './store-log.js'
 
@@ -78,7 +79,7 @@ export async function attach(input: AttachInput): Promise<Attachment> {
           const patient = predecessor ? performance.now() - begun < PREDECESSOR_MS : failures < MAX_FAILURES
           if (!patient) throw notStarted(layout, said)
         }
-        const port = input.pinnedPort ?? (await freePort(await recordedPort(layout)))
+        const port = input.pinnedPort ?? (await portFor(layout.pgdata, await recordedPort(layout)))
         child = await spawnServer({ ...input, port })
         silentSince = undefined
       }

@@ -1,6 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { open, readdir, readFile, readlink, realpath, rm, stat } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -135,24 +134,6 @@ export async function startLogTail(layout: ClusterLayout): Promise<string> {
   )
   const tail = (text: string): string[] => text.trim().split('\n').slice(-6)
   return [...tail(before), ...(newest >= started ? tail(after) : [])].join('\n')
-}
-
-/** The port if nothing listens on it, else a free one. Another program may take it before the server does. */
-export async function freePort(wanted = 0): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      if (wanted !== 0) resolve(freePort())
-      else reject(error)
-    })
-    probe.listen(wanted, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => {
-        if (address === null || typeof address === 'string') reject(new Error('no port'))
-        else resolve(address.port)
-      })
-    })
-  })
 }
 
 /**

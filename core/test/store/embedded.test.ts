@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { startEmbedded } from '../../src/store/embedded.js'
 import { clusterLayout } from '../../src/store/embedded-cluster.js'
+import { portFor } from '../../src/store/embedded-port.js'
 import { findPostmaster, isAlive } from '../../src/store/embedded-process.js'
 import { silentLog } from '../support/cluster.js'
 import { eventually, gone, query, start, temporaryFolder } from './embedded-support.js'
@@ -65,6 +66,22 @@ test('engines that leave at the same moment leave no server behind', async (t) =
   const pid = servers[0]?.pid() ?? 0
   await Promise.all(servers.map((server) => server.stop()))
   t.notOk(isAlive(pid))
+})
+
+test('the port is none that the system hands out, so that nobody takes it by accident while the server is down', async (t) => {
+  const range = await readFile('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').catch(() => '32768 60999')
+  const [lowest = 0, highest = 0] = range.split(/\s+/).map(Number)
+  const folder = await temporaryFolder(t)
+  const port = await portFor(folder, undefined)
+  if (lowest > 20_100) t.ok(port < lowest || port > highest, `${port} is not of ${lowest} to ${highest}`)
+  t.equal(await portFor(folder, undefined), port, 'the same folder, the same port')
+  const squatter = createServer()
+  await new Promise<void>((resolve) => squatter.listen(port, '127.0.0.1', resolve))
+  t.teardown(() => squatter.close())
+  const next = await portFor(folder, undefined)
+  t.not(next, port)
+  t.equal(await portFor(folder, next), next, 'what it had is kept')
+  t.equal(await portFor(folder, port), next, 'unless it is taken')
 })
 
 test('a port that another program has taken meanwhile is given up for a free one', async (t) => {

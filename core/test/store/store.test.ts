@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { openStore } from '../../src/store/store.js'
-import { freePort } from '../../src/store/embedded-process.js'
+import { anyPort } from '../../src/store/embedded-port.js'
 import { migrate } from '../../src/store/migrate.js'
 import { silentLog } from '../support/cluster.js'
 import { withDatabase } from '../support/database.js'
@@ -60,7 +60,7 @@ test('a lost connection ends neither the process nor the pool', async (t) => {
 })
 
 test('a server that does not answer is named, its password is not', async (t) => {
-  const port = await freePort()
+  const port = await anyPort()
   const url = `postgres://someone:hunter2@127.0.0.1:${port}/db`
   const failure = await openStore({ url, dataDir: '', log: silentLog, patienceMs: 300 }).catch(
     (error: unknown) => error,
@@ -82,7 +82,7 @@ test('refused credentials fail at once, without waiting', async (t) => {
 })
 
 test('waiting for the server ends when the engine is told to stop', async (t) => {
-  const url = `postgres://x:y@127.0.0.1:${await freePort()}/db`
+  const url = `postgres://x:y@127.0.0.1:${await anyPort()}/db`
   const abort = new AbortController()
   const opening = openStore({
     url,
