@@ -232,6 +232,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     const d = frame['d'] as {
       epoch: string
       position: number
+      mode?: string
       hbMs: number
       limits?: { rate: number; inflight: number }
     }
@@ -239,7 +240,9 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     failures = 0
     live = true
     syncing = false
-    cursor = { epoch: d.epoch, position: d.position }
+    // On a move the old connection went on after the hello: what it brought meanwhile is replayed, and not shown again.
+    const ahead = d.mode === 'resumed' && cursor?.epoch === d.epoch && cursor.position > d.position
+    if (!ahead) cursor = { epoch: d.epoch, position: d.position }
     state('live')
     pace.begin([...waiting.keys()], d.limits)
   }

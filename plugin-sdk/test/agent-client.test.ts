@@ -211,6 +211,34 @@ test('on reconnect the new connection resumes before the old one is closed', asy
   t.equal(server.connections.length, 2)
 })
 
+test('what the old connection brings while the new one resumes is not shown again', async (t) => {
+  const server = await serve(t)
+  const { events, client } = connect(t, server)
+  await until(() => server.connections[0]?.frames.length === 1)
+  const [old] = server.connections
+  old!.send(event(1, 0))
+  await until(() => events.length === 1)
+  const { welcome } = server
+  let late: unknown
+  server.welcome = (hello) => {
+    late = welcome(hello)
+    return { t: 'not yet' }
+  }
+  old!.send({ t: 'reconnect', d: { afterMs: 0 } })
+  await until(() => late !== undefined)
+  old!.send(event(2, 1))
+  old!.send(event(3, 2))
+  await until(() => events.length === 3)
+  server.connections[1]!.send(late)
+  for (const position of [2, 3, 4]) server.connections[1]!.send(event(position, position - 1))
+  await until(() => events.length >= 4)
+  t.strictSame(
+    events.map((one) => one.position),
+    [1, 2, 3, 4],
+  )
+  t.strictSame(client.cursor(), { epoch: 'e', position: 4 })
+})
+
 test('a resync is told to the caller and the cursor starts anew', async (t) => {
   const server = await serve(t)
   server.welcome = () => ({ t: 'welcome', d: { epoch: 'new', position: 50, mode: 'resync', hbMs: 15_000 } })
