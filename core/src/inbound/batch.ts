@@ -1,4 +1,6 @@
+import type { Transaction } from 'kysely'
 import { failPoint } from '../store/fail-point.js'
+import type { Tables } from '../store/tables.js'
 import { inTransaction } from '../store/transaction.js'
 import { applyFurther } from './apply-further.js'
 import type { BatchDeps, BatchMessage, BatchResult, ResolvedSender, Sender } from './batch-contract.js'
@@ -30,7 +32,7 @@ export async function applyBatch<P>(
     return sender === null ? [] : [{ row, channel: row.channel, sender }]
   })
   const prepared = await deps.identity.prepare(senders)
-  return inTransaction(deps.db, async (trx, last) => {
+  const apply = async (trx: Transaction<Tables>, last: (sent: Promise<unknown>) => void): Promise<BatchResult> => {
     const [identity, foreseen] = await Promise.all([
       deps.identity.resolve(trx, prepared),
       deps.timeline.foresee(trx, prepared),
@@ -59,7 +61,8 @@ export async function applyBatch<P>(
       pending: routed.pending,
       told: identity.told,
     }
-  })
+  }
+  return inTransaction(deps.db, apply, { plans: 'generic' })
 }
 
 function senderOf(event: InboxRow['event'], deps: { vouches: BatchDeps<unknown>['vouches'] }): Sender | null {

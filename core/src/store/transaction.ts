@@ -2,8 +2,17 @@ import { CompiledQuery, Kysely, PostgresDialect, Transaction, type DatabaseConne
 import type { Tables } from './tables.js'
 
 const begin = CompiledQuery.raw('begin')
+const beginGeneric = CompiledQuery.raw('begin; set local plan_cache_mode = force_generic_plan')
 const commit = CompiledQuery.raw('commit')
 const rollback = CompiledQuery.raw('rollback')
+
+/**
+ * `generic`: statements are not planned anew for the values at hand. For sets that travel as arrays PostgreSQL would do so at
+ * every call, because it knows an array's length only then; finding rows by their ids needs no such knowledge.
+ */
+export interface TransactionOptions {
+  readonly plans?: 'generic'
+}
 
 /** What every statement is answered after one before it failed. */
 const ABORTED = '25P02'
@@ -18,6 +27,7 @@ const ABORTED = '25P02'
 export async function inTransaction<T>(
   db: Kysely<Tables>,
   work: (trx: Transaction<Tables>, last: (sent: Promise<unknown>) => void) => Promise<T>,
+  options: TransactionOptions = {},
 ): Promise<T> {
   const executor = db.getExecutor()
   return executor.provideConnection(async (connection) => {
@@ -42,7 +52,7 @@ export async function inTransaction<T>(
     try {
       let result: T
       try {
-        send(watched.executeQuery(begin))
+        send(watched.executeQuery(options.plans === 'generic' ? beginGeneric : begin))
         result = await work(trx, send)
       } catch (error) {
         await connection.executeQuery(rollback).catch(() => undefined)
