@@ -1,4 +1,4 @@
-import { errors, jwtVerify, type JWTPayload } from 'jose'
+import type { JWTPayload } from 'jose'
 import { cleanLine } from './text.js'
 import { Problem } from './problem.js'
 import type { SiteIdentity } from './visitor.js'
@@ -20,6 +20,8 @@ const MAX_TOKEN = 8192
 export async function readSiteToken(token: string, rules: SiteTokenRules): Promise<SiteIdentity> {
   if (rules.secrets.length === 0) throw new Problem('site_token_unsupported')
   if (token.length > MAX_TOKEN) throw new Problem('site_token_invalid')
+  // Loaded with the first token: most sites sign none.
+  const { errors, jwtVerify } = await import('jose')
   let expired = false
   for (const secret of rules.secrets) {
     try {
