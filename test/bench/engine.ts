@@ -19,6 +19,8 @@ export function startEngine(scope: Scope, databaseUrl: string): Promise<EnginePr
 }
 
 export interface Listener {
+  /** Of the agent's session, for requests beside the socket. */
+  readonly token: string
   /** Numbers of the messages that came, and when; a number that comes twice is an error. */
   readonly arrived: ReadonlyMap<number, number>
   readonly twice: number
@@ -53,6 +55,7 @@ export async function subscribe(scope: Scope, engine: EngineProcess): Promise<Li
   })
   await welcome
   return {
+    token,
     arrived,
     get twice() {
       return twice
