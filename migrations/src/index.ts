@@ -11,7 +11,7 @@ import * as preferred from './0010_preferred.js'
 import * as webhooks from './0011_webhooks.js'
 import * as choices from './0012_choices.js'
 import * as flight from './0013_flight.js'
-import * as hands from './0013_hands.js'
+import * as hands from './0014_hands.js'
 
 /** Every migration by name; the names' order is the order of running. Forward only: none has a `down`. */
 export const migrations: Readonly<Record<string, Migration>> = Object.freeze({
@@ -27,5 +27,5 @@ export const migrations: Readonly<Record<string, Migration>> = Object.freeze({
   '0011_webhooks': { up: webhooks.up },
   '0012_choices': { up: choices.up },
   '0013_flight': { up: flight.up },
-  '0013_hands': { up: hands.up },
+  '0014_hands': { up: hands.up },
 })
