@@ -129,8 +129,10 @@ export function createOutbound(deps: OutboundDeps): Outbound {
     },
     async stop(graceMs) {
       delivers = false
+      // At once: nothing more is claimed while the recovery of a dead node's sends ends.
+      const stopped = deliverer.stop(graceMs)
       await recovering
-      await deliverer.stop(graceMs)
+      await stopped
     },
     sweep,
   } satisfies Outbound)
