@@ -30,12 +30,17 @@ export interface DeskOptions {
   readonly token: string
   /** Answers one in so many messages; 0: none. */
   readonly answerEvery: number
+  /** Only looks on: accepts nothing and is not available. */
+  readonly quiet?: boolean
 }
+
+/** Messages of such lanes get no answer: a restore is going to forget them. */
+export const FORGOTTEN = 'forgotten'
 
 /** Codes after which a person presses the button again. */
 const AGAIN = /^TL_(INTERNAL|STORE|NODE|SOCKET_RATE)/
 
-export async function openDesk(scope: Scope, { url, token, answerEvery }: DeskOptions): Promise<Desk> {
+export async function openDesk(scope: Scope, { url, token, answerEvery, quiet = false }: DeskOptions): Promise<Desk> {
   const seen: string[] = []
   const seenAt = new Map<string, number>()
   const positions: number[] = []
@@ -74,22 +79,26 @@ export async function openDesk(scope: Scope, { url, token, answerEvery }: DeskOp
     ticket: () => ticketFrom(url, token),
     WebSocket: WebSocket,
     onState: (state) => states.push(state),
-    onResync: () => resyncs++,
+    onResync: () => {
+      resyncs++
+      // What a client has is void then.
+      seen.length = positions.length = 0
+    },
     onEvent: (event) => {
       if (event.position !== undefined) positions.push(event.position)
-      if (event.t === 'offer.created') {
+      if (event.t === 'offer.created' && !quiet) {
         const offerId = String(event.d['offerId'])
         offers.set(offerId, 'open')
         void command('offer.accept', { offerId }, () => offers.set(offerId, 'accepted'))
       }
       // Offers waited in vain while nothing went through: the agent was taken for absent, and comes back as a person would.
-      if (event.t === 'offer.rescinded' && event.d['reason'] === 'away')
+      if (event.t === 'offer.rescinded' && event.d['reason'] === 'away' && !quiet)
         void command('presence.set', { state: 'online' })
       if (event.t !== 'message.inbound') return
       const text = String(event.d['text'])
       seen.push(text)
       if (!seenAt.has(text)) seenAt.set(text, performance.now())
-      if (answerEvery === 0 || seen.length % answerEvery !== 0) return
+      if (answerEvery === 0 || text.startsWith(FORGOTTEN) || seen.length % answerEvery !== 0) return
       const body = `re ${text}`
       void command('message.send', { conversation: event.d['conversation'], body }, () => answered.add(body))
     },
@@ -98,7 +107,7 @@ export async function openDesk(scope: Scope, { url, token, answerEvery }: DeskOp
     closed = true
     client.close()
   })
-  await command('presence.set', { state: 'online' })
+  if (!quiet) await command('presence.set', { state: 'online' })
   return {
     seen,
     seenAt,

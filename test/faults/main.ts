@@ -1,5 +1,7 @@
-import { createScope } from '../bench/scope.js'
+import { createScope, type Scope } from '../bench/scope.js'
+import { changeFaults } from './change-faults.js'
 import { crashPoints } from './crash-points.js'
+import { crowdFaults } from './crowd-faults.js'
 import { databaseFaults } from './database-faults.js'
 import { startServer } from './database.js'
 import type { Budget, Fault } from './fault.js'
@@ -15,7 +17,14 @@ import { soak } from './soak.js'
  * network, at an agent's socket and in the database. docs/reliability.md says how to read the
  * table; --write puts the rows of this run into it.
  */
-const faults: readonly Fault[] = [...nodeFaults, ...databaseFaults, ...outsideFaults, crashPoints]
+const faults: readonly Fault[] = [
+  ...nodeFaults,
+  ...databaseFaults,
+  ...outsideFaults,
+  ...crowdFaults,
+  ...changeFaults,
+  crashPoints,
+]
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -34,7 +43,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const budget: Budget = { seconds, short }
   const chosen = faults.filter((fault) => (named.length > 0 ? named.includes(fault.id) : !short || fault.short))
-  const scope = createScope()
+  const scope = interruptible()
   const rows: Row[] = []
   try {
     const server = await startServer(scope)
@@ -45,6 +54,7 @@ async function main(args: readonly string[]): Promise<number> {
         outcome: await fault.run(server, budget).catch((error: unknown) => ({ error: String(error) })),
       }
       rows.push(row)
+      if (args.includes('--write')) await writePage([row])
       const took = ((performance.now() - began) / 1000).toFixed(0)
       console.log(`${passed(row) ? 'ok  ' : 'FAIL'} ${fault.id} ${fault.what} (${took} s)`)
       if ('error' in row.outcome) console.log(`     ${row.outcome.error}`)
@@ -54,7 +64,6 @@ async function main(args: readonly string[]): Promise<number> {
     await scope.end()
   }
   console.log(`\n${table(rows)}\n`)
-  if (args.includes('--write')) await writePage(rows)
   const good = rows.filter(passed).length
   console.log(`${good} passed, ${rows.length - good} failed`)
   return good === rows.length ? 0 : 1
@@ -68,7 +77,7 @@ async function longRun(args: readonly string[]): Promise<number> {
     console.error('test:faults soak: --minutes wants a number from 1 on')
     return 64
   }
-  const scope = createScope()
+  const scope = interruptible()
   try {
     const server = await startServer(scope)
     const result = await soak(server, minutes, (line) => console.log(line))
@@ -81,4 +90,12 @@ async function longRun(args: readonly string[]): Promise<number> {
   } finally {
     await scope.end()
   }
+}
+
+/** Told to stop, the suite takes its PostgreSQL along; the engines end with this process. */
+function interruptible(): Scope {
+  const scope = createScope()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void scope.end().finally(() => process.exit(130)))
+  return scope
 }

@@ -15,8 +15,12 @@ export interface Traffic {
   readonly retried: () => number
   /** 4xx answers: there must be none. */
   readonly refused: readonly string[]
-  /** One message more, on a lane of its own; resolves when it is acknowledged. */
-  one(lane: string): Promise<string>
+  /** One message more, on a lane of its own, with these fields on top; resolves when it is acknowledged. */
+  one(lane: string, fields?: Readonly<Record<string, unknown>>): Promise<string>
+  /** The same message once more. */
+  again(lane: string, id: string, fields?: Readonly<Record<string, unknown>>): Promise<void>
+  /** Lanes wait, or go on. */
+  hold(on: boolean): void
   /** When each was sent first, in milliseconds of `performance.now()`. */
   readonly sentAt: ReadonlyMap<string, number>
   /** Another pause between two messages of a lane. */
@@ -30,12 +34,14 @@ export interface Traffic {
 export interface TrafficOptions {
   readonly url: string
   readonly channel?: string
+  /** Beginning of the lanes' names; the channel's when absent. */
+  readonly name?: string
   readonly lanes: number
   /** Pause of a lane between two messages. */
   readonly paceMs: number
 }
 
-export function startTraffic({ url, channel = 'api', lanes, paceMs }: TrafficOptions): Traffic {
+export function startTraffic({ url, channel = 'api', name = channel, lanes, paceMs }: TrafficOptions): Traffic {
   const sentAt = new Map<string, number>()
   let paused = paceMs
   const acknowledged = new Map<string, string[]>()
@@ -45,9 +51,10 @@ export function startTraffic({ url, channel = 'api', lanes, paceMs }: TrafficOpt
   let retried = 0
   let over = false
   let abandoned = false
+  let held = false
 
-  const deliver = async (lane: string, id: string): Promise<void> => {
-    const event = { id, type: 'message', thread: { id: lane }, sender: { id: `user-${lane}` }, text: id }
+  const deliver = async (lane: string, id: string, fields: object = {}): Promise<void> => {
+    const event = { id, type: 'message', thread: { id: lane }, sender: { id: `user-${lane}` }, text: id, ...fields }
     const body = JSON.stringify({ events: [event] })
     sent.add(id)
     if (!sentAt.has(id)) sentAt.set(id, performance.now())
@@ -70,6 +77,10 @@ export function startTraffic({ url, channel = 'api', lanes, paceMs }: TrafficOpt
   }
   const run = async (lane: string): Promise<void> => {
     for (let n = 1; !over; n++) {
+      if (held) {
+        await pause(RETRY_MS)
+        continue
+      }
       const id = next(lane)
       await deliver(lane, id)
       // One in ten comes twice, as networks do when our answer was slow.
@@ -77,7 +88,7 @@ export function startTraffic({ url, channel = 'api', lanes, paceMs }: TrafficOpt
       await pause(paused)
     }
   }
-  const running = Array.from({ length: lanes }, (_, i) => run(`${channel}-room${i}`))
+  const running = Array.from({ length: lanes }, (_, i) => run(`${name}-room${i}`))
   return {
     acknowledged,
     sent,
@@ -85,9 +96,11 @@ export function startTraffic({ url, channel = 'api', lanes, paceMs }: TrafficOpt
     sentAt,
     pace: (ms) => void (paused = ms),
     retried: () => retried,
-    async one(lane) {
+    again: deliver,
+    hold: (on) => void (held = on),
+    async one(lane, fields) {
       const id = next(lane)
-      await deliver(lane, id)
+      await deliver(lane, id, fields)
       return id
     },
     abandon() {

@@ -34,8 +34,8 @@ export interface World {
   kill9(n: number): Promise<void>
   /** Milliseconds until a message sent now is on the agent's screen: the whole way, door to socket. */
   probe(): Promise<number>
-  /** A further agent at a desk, answering nothing. */
-  watcher(): Promise<Desk>
+  /** A further agent at a desk, answering nothing; `quiet`: not even available. */
+  watcher(options?: { readonly quiet?: boolean }): Promise<Desk>
   /** Ends the load, waits until nothing is under way, compares the ledgers. */
   settle(): Promise<Verdict>
 }
@@ -48,6 +48,8 @@ export interface WorldOptions {
   readonly answerEvery?: number
   /** Further channels of the configuration. */
   readonly channels?: Readonly<Record<string, object>>
+  /** Further sections of the configuration. */
+  readonly sections?: Readonly<Record<string, unknown>>
   readonly env?: Readonly<Record<string, string>>
   /** Events of this channel are poison: they may be parked, and are not compared. */
   readonly parkedOf?: string
@@ -90,6 +92,7 @@ async function build(scope: Scope, server: Server, options: WorldOptions): Promi
     agents: {
       ada: { name: 'Ada', email: 'ada@localhost.example', role: 'admin', teams: ['support'], capacity: 10_000 },
     },
+    ...options.sections,
   })
   const ports = await Promise.all(nodes.map(() => freePort()))
   const first: (EngineProcess | undefined)[] = []
@@ -146,8 +149,8 @@ async function build(scope: Scope, server: Server, options: WorldOptions): Promi
     start,
     kill9,
     probe,
-    async watcher() {
-      const more = await openDesk(scope, { url, token, answerEvery: 0 })
+    async watcher({ quiet = false } = {}) {
+      const more = await openDesk(scope, { url, token, answerEvery: 0, quiet })
       desks.push(more)
       return more
     },
@@ -168,7 +171,7 @@ async function build(scope: Scope, server: Server, options: WorldOptions): Promi
         async () => {
           now = await left()
           const quiet = now['inbox'] === 0 && now['outbox'] === 0 && now['sends'] === 0
-          return quiet && desk.open() === 0 && desk.seen.length >= (now['logged'] ?? 0)
+          return quiet && desk.open() === 0 && (desk.resyncs() > 0 || desk.seen.length >= (now['logged'] ?? 0))
         },
         {
           patienceMs: SETTLE_MS,
