@@ -5,7 +5,7 @@ import { signIn, ticketFrom } from '@throughline/plugin-sdk/agent-client'
 import { coreBench } from '../core.js'
 import { query } from '../database.js'
 import { prepareLoad, startEngine } from '../engine.js'
-import { median, usage, type Scope } from '../scope.js'
+import { usage, type Scope } from '../scope.js'
 import type { Measured } from './measured.js'
 
 const REST_MS = 20_000
@@ -13,8 +13,6 @@ const REST_MS = 20_000
 const SETTLE_MS = 75_000
 const FRAMED = 300
 const HUNDRED = 100
-/** As the sequencer has it. */
-const BATCH = 1_000
 
 interface Clients {
   readonly child: ChildProcess
@@ -81,36 +79,14 @@ export async function measureSockets(
 }
 
 /**
- * The one place where all nodes stand in line: events a second that the sequencer's function gives positions to, when it keeps
- * up and when it has fallen behind by so many.
+ * The one place where all nodes stand in line: events a second that get positions when the sequencer keeps up, and when it has
+ * fallen behind by so many.
  */
 export async function measureSequencer(url: string, backlog: number): Promise<Measured['sequencedPerS']> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  const add = (events: number) =>
-    client.query(
-      `insert into outbox (type, conversation_id, contact_id, actor_kind, data)
-       select 'message.inbound', gen_random_uuid(), gen_random_uuid(), 'customer',
-         json_build_object('messageId', gen_random_uuid(), 'channel', 'api', 'touchpoint', gen_random_uuid(), 'version', 12,
-           'at', 1790000000000, 'text', '#' || n || ' Where is my order? It should have been here on Tuesday.',
-           'parts', json_build_array('text'))
-       from generate_series(1, ${events}) n`,
-    )
-  const move = async (): Promise<number> => {
-    const from = performance.now()
-    await client.query({ name: 's', text: `select sequence_outbox(${BATCH})` })
-    return performance.now() - from
-  }
-  const steady: number[] = []
-  for (let i = 0; i < 100; i++) {
-    await add(BATCH)
-    steady.push(await move())
-  }
-  await add(backlog)
-  const behind: number[] = []
-  for (let i = 0; i < 20; i++) behind.push(await move())
-  await client.end()
-  return { steady: (BATCH * 1000) / median(steady), behind: (BATCH * 1000) / median(behind) }
+  const { timeSequencer } = await coreBench<{
+    timeSequencer(url: string, backlog: number): Promise<Measured['sequencedPerS']>
+  }>('sequencing')
+  return timeSequencer(url, backlog)
 }
 
 /** Committed NOTIFYs a second by eight connections, while so many others listen. */

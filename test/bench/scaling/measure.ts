@@ -36,7 +36,7 @@ export async function measure(sizes: Sizes, say: (text: string) => void): Promis
       },
       ...figures,
       ...sockets,
-      sequencedPerS: await measureSequencer(other, 100_000),
+      sequencedPerS: await measureSequencer(other, 200_000),
       notifyPerS: { few: await measureNotify(other, 2, 4_000), many: await measureNotify(other, 32, 4_000) },
       randomIdIndexRow: await measureRandomIds(other, 200_000),
       sweep: await measureSweep(url),

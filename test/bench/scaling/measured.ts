@@ -50,7 +50,7 @@ export interface Measured {
   /** ms of engine CPU: a socket and second at rest; a frame to one socket. */
   readonly socketMsPerS: number
   readonly frameMs: number
-  /** Events a second the sequencer's function moves into the log, one transaction at a time: keeping up, and 100,000 behind. */
+  /** Events a second the sequencer's function moves into the log, one transaction at a time: keeping up, and 200,000 behind. */
   readonly sequencedPerS: { readonly steady: number; readonly behind: number }
   /** Committed NOTIFYs a second, eight senders, with so many listening connections. */
   readonly notifyPerS: { readonly few: number; readonly many: number }
