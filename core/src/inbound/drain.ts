@@ -146,7 +146,7 @@ export class Drain<P> {
     const owner = { node: this.#deps.node, token: randomUUID() }
     const given = this.#claimed
     this.#claimed = null
-    const { claim, hand } = given ?? (await claimShards(this.#deps.db, wanted, owner, BATCH))
+    const { claim, hand } = given ?? (await this.#claim(wanted, owner))
     if (hand.length === 0) return
     for (const shard of wanted) this.#woken.add(shard)
     const deadly = hand.find((row) => row.crashes >= DEADLY)
@@ -159,6 +159,16 @@ export class Drain<P> {
       throw error
     }
     if (hand.length >= BUSY_ROWS && hand.length < BATCH) await delay(GATHER_MS)
+  }
+
+  /** The connection may be lost between the commit of the claim and its answer: then it is ours, and nobody knows. */
+  async #claim(shards: readonly number[], owner: { readonly node: string; readonly token: string }): Promise<Claimed> {
+    try {
+      return await claimShards(this.#deps.db, shards, owner, BATCH)
+    } catch (error) {
+      this.#abandoned.add({ token: owner.token, shards })
+      throw error
+    }
   }
 
   /**

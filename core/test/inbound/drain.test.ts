@@ -204,6 +204,30 @@ test('a batch that lost its connection gives its claim back: it is no death, and
   t.strictSame(parked.rows, [], 'four losses are no four deaths')
 })
 
+test('a claim whose answer was lost with the connection is given back and does not wait for the lease', async (t) => {
+  const store = await withDatabase(t)
+  let losses = 0
+  const db = store.db.withPlugin({
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      // The statement has been committed; its answer never comes.
+      if (losses < 2 && result.rows.some((row) => 'row_crashes' in row)) {
+        losses++
+        throw Object.assign(new Error('Connection terminated unexpectedly'), { code: '08006' })
+      }
+      return result
+    },
+  })
+  const one = await pipeline({ ...store, db })
+  t.teardown(() => one.stop())
+  one.drain.start()
+  await one.accept('sms', [message('p', 'hello there')])
+  await one.drained()
+  t.ok(losses > 0)
+  const { rows } = await store.pool.query('select m.text, w.crashes from message m left join inbox_waiting w on true')
+  t.strictSame(rows, [{ text: 'hello there', crashes: null }])
+})
+
 test('an unknown event and NUL or lone surrogates in a text lose nothing', async (t) => {
   const store = await withDatabase(t)
   const one = await pipeline(store)
