@@ -69,12 +69,14 @@ export function createOutbound(deps: OutboundDeps): Outbound {
     monotonic: deps.monotonic ?? (() => performance.now()),
     ...(deps.limits ? { limits: deps.limits } : {}),
   })
+  let delivers = false
   /** Channels written to inside a caller's transaction, whose `wake` is still to come. */
   const written = new Set<string>()
   const queueing: QueueDeps = {
     ...recording,
     plugins,
     jobs,
+    deliversHere: (channel) => delivers && plugins.channel(channel)?.live != null,
     templates: deps.templates,
     written: (channel, committed) => (committed ? deliverer.wake(channel) : void written.add(channel)),
   }
@@ -89,7 +91,6 @@ export function createOutbound(deps: OutboundDeps): Outbound {
     await jobs.addNow(due.map((channel) => ({ task: DELIVER_TASK, payload: { channel }, key: `deliver:${channel}` })))
   }
 
-  let delivers = false
   let recovering: Promise<void> = Promise.resolve()
   const recover = async (): Promise<void> => {
     try {

@@ -29,13 +29,15 @@ export interface QueueDeps extends PrepareDeps {
   readonly ids: Ids
   readonly events: EventWriter
   readonly jobs: Pick<Jobs, 'add'>
+  /** This node delivers what is written to this channel; `written` wakes it. */
+  readonly deliversHere?: (channel: string) => boolean
   readonly watched: (channel: string) => boolean
   /** The rows of this channel are written; `committed`: and visible to everybody. */
   readonly written: (channel: string, committed: boolean) => void
 }
 
 /** What trying again and taking back need. */
-export type RetryDeps = Pick<QueueDeps, 'db' | 'ids' | 'events' | 'jobs' | 'watched' | 'written'>
+export type RetryDeps = Pick<QueueDeps, 'db' | 'ids' | 'events' | 'jobs' | 'deliversHere' | 'watched' | 'written'>
 
 export const DELIVER_TASK = 'deliver'
 
@@ -123,7 +125,16 @@ async function writeMessage(
   return { messageId, channel: touchpoint.channel, losses: prepared.plan.losses }
 }
 
-async function addJob(deps: Pick<QueueDeps, 'jobs'>, trx: Transaction<Tables>, channel: string): Promise<void> {
+/**
+ * The job reaches a node that delivers. All answers of a channel share its key, and with it a row that each locks until its
+ * commit; so it is left out where this node delivers itself, and the sweep finds what a death in between leaves behind.
+ */
+async function addJob(
+  deps: Pick<QueueDeps, 'jobs' | 'deliversHere'>,
+  trx: Transaction<Tables>,
+  channel: string,
+): Promise<void> {
+  if (deps.deliversHere?.(channel) === true) return
   await deps.jobs.add(trx, [{ task: DELIVER_TASK, payload: { channel }, key: `deliver:${channel}` }])
 }
 

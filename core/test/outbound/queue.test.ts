@@ -17,7 +17,17 @@ import {
   untilState,
 } from './fixture.js'
 
-test('a queued message has rows, an event and a job, and arrives with what the network needs', async (t) => {
+test('what is written on a node that does not deliver reaches one that does by a job', async (t) => {
+  const store = await withDatabase(t)
+  const { outbound, jobs } = startNode(t, store, { channels: { chat: { network: new Network() } } })
+  await outbound.stop()
+  const where = await seed(store)
+  const { messageId } = await outbound.queue(say(where, 'Hello'))
+  t.match(jobs, [{ task: 'deliver', payload: { channel: 'chat' }, key: 'deliver:chat' }])
+  t.equal(await messageState(store, messageId), 'queued')
+})
+
+test('a queued message has rows and an event, and arrives with what the network needs', async (t) => {
   const store = await withDatabase(t)
   const network = new Network()
   const { outbound, jobs } = startNode(t, store, { channels: { chat: { network, endpoints: true } } })
@@ -58,7 +68,7 @@ test('a queued message has rows, an event and a job, and arrives with what the n
     losses,
     version: 2,
   })
-  t.match(jobs, [{ task: 'deliver', payload: { channel: 'chat' }, key: 'deliver:chat' }])
+  t.same(jobs, [], 'this node delivers itself')
   const conversation = await store.db.selectFrom('conversation').selectAll().executeTakeFirstOrThrow()
   t.match(conversation, { version: 2, waiting_since: null })
   const row = await store.db.selectFrom('message').selectAll().where('id', '=', messageId).executeTakeFirstOrThrow()
