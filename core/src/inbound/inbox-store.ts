@@ -144,13 +144,30 @@ export async function idleShardsWithWork(db: Kysely<Tables>): Promise<number[]> 
   return rows.map((row) => row.id)
 }
 
-/** Retention: applied rows older than `days`, a bounded number at a time. */
-export async function pruneInbox(db: Kysely<Tables>, days: number): Promise<number> {
-  const { numAffectedRows } = await sql`
-    delete from inbox where id in (
-      select i.id from inbox i
-      where i.state = 'accepted' and i.received_at < now() - make_interval(days => ${days}::int)
-        and not exists (select 1 from inbox_waiting w where w.shard = i.shard and w.id = i.id)
-      order by i.id limit 10000)`.execute(db)
-  return Number(numAffectedRows ?? 0)
+const PRUNE_ROWS = 10_000
+
+/**
+ * Retention: applied rows older than `days` go, parked and waiting ones stay. Walks by id, oldest first, and stops at the first
+ * rows that are young, so that it reads no more than it deletes; a commit for each step. Answers how many went.
+ */
+export async function pruneInbox(db: Kysely<Tables>, days: number, step = PRUNE_ROWS): Promise<number> {
+  let gone = 0
+  for (let after = 0; ;) {
+    const { rows } = await sql<{ last: number | null; gone: number; old: boolean | null }>`
+      with walked as materialized (
+        select i.id, i.shard, i.state, i.received_at < now() - make_interval(days => ${days}::int) as old
+        from inbox i where i.id > ${after}::bigint order by i.id limit ${step}::int
+      ), gone as (
+        delete from inbox i using walked w
+        where i.id = w.id and w.old and w.state = 'accepted'
+          and not exists (select 1 from inbox_waiting x where x.shard = w.shard and x.id = w.id)
+        returning 1
+      )
+      select (select max(id) from walked) as last, (select count(*)::int from gone) as gone,
+        (select bool_and(old) from walked) as old`.execute(db)
+    const found = rows[0]
+    gone += found?.gone ?? 0
+    if (found?.old !== true || found.last === null) return gone
+    after = found.last
+  }
 }
