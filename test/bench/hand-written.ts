@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { spawn, spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -86,12 +87,16 @@ async function byNode(url: string, seconds: number): Promise<number> {
   return done / seconds
 }
 
-/** Median milliseconds of one durable commit from one connection: the yardstick of B2. */
-export async function commitMs(url: string, times: number): Promise<number[]> {
+/**
+ * Milliseconds of durable commits from one connection: the yardstick of B2. `pauseMs` lies between two of them; without it they
+ * follow each other at once, on a processor that is awake.
+ */
+export async function commitMs(url: string, times: number, pauseMs = 0): Promise<number[]> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   const taken: number[] = []
   for (let i = 0; i < times; i++) {
+    if (pauseMs > 0) await delay(pauseMs)
     const from = performance.now()
     await client.query({ name: 'one', text: "insert into bench.event (type, data) values ('one', $1)", values: [text] })
     taken.push(performance.now() - from)

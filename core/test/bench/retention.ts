@@ -6,8 +6,6 @@ import { silentLog } from '../support/cluster.js'
 
 export interface SweepTimes {
   readonly inboxRowsPerS: number
-  /** What one call of the inbox's sweep deletes at most. */
-  readonly inboxRowsPerCall: number
   readonly eventRowsPerS: number
   /** ms of one look of both sweeps over `idleRows` rows that are all too young. */
   readonly idleMs: number
@@ -33,7 +31,6 @@ export async function timeRetention(url: string): Promise<SweepTimes> {
     const eventRun = await untilNothing(() => pruneLog(db, 72, 0))
     return {
       inboxRowsPerS: inboxRun.rowsPerS,
-      inboxRowsPerCall: inboxRun.most,
       eventRowsPerS: eventRun.rowsPerS,
       idleMs,
       idleRows: inbox + events,
@@ -43,13 +40,11 @@ export async function timeRetention(url: string): Promise<SweepTimes> {
   }
 }
 
-async function untilNothing(sweep: () => Promise<number>): Promise<{ rowsPerS: number; most: number }> {
+async function untilNothing(sweep: () => Promise<number>): Promise<{ rowsPerS: number }> {
   const from = performance.now()
   let rows = 0
-  let most = 0
   for (let found = await sweep(); found > 0; found = await sweep()) {
     rows += found
-    most = Math.max(most, found)
   }
-  return { rowsPerS: (rows * 1000) / (performance.now() - from), most }
+  return { rowsPerS: (rows * 1000) / (performance.now() - from) }
 }

@@ -54,10 +54,9 @@ export interface Measured {
   readonly sequencedPerS: { readonly steady: number; readonly behind: number }
   /** Committed NOTIFYs a second, eight senders, with so many listening connections. */
   readonly notifyPerS: { readonly few: number; readonly many: number }
-  /** Retention: rows a second that a sweep deletes, rows one call deletes, ms of a sweep that finds nothing, over so many rows. */
+  /** Retention: rows a second that a sweep deletes, ms of a sweep that finds nothing, over so many rows. */
   readonly sweep: {
     readonly inboxRowsPerS: number
-    readonly inboxRowsPerCall: number
     readonly eventRowsPerS: number
     readonly idleMs: number
     readonly idleRows: number

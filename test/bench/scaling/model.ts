@@ -47,10 +47,10 @@ export interface Limit {
 }
 
 const GB = 1024 ** 3
-/** As the engine has them: events 72 hours, the inbox 7 days, one sweep of the inbox in ten minutes. */
+/** As the engine has them: events 72 hours, the inbox 7 days. */
 const EVENT_DAYS = 3
 const INBOX_DAYS = 7
-const SWEEPS_PER_DAY = 144
+const DAY_S = 86_400
 const HOT_DAYS = 7
 
 const sum = (list: readonly Bytes[]): number => list.reduce((all, { heap, index }) => all + heap + index, 0)
@@ -83,7 +83,7 @@ export function limits(measured: Measured, shape: Shape, site: Site): readonly L
     { what: 'log on disk', messagesPerDay: byDay((site.walMbPerS * 1e6) / cost.walBytes) },
     {
       what: 'inbox retention',
-      messagesPerDay: (measured.sweep.inboxRowsPerCall * SWEEPS_PER_DAY) / (1 - shape.answers),
+      messagesPerDay: (measured.sweep.inboxRowsPerS * DAY_S) / (1 - shape.answers),
     },
   ]
   if (reachable < site.nodes) all.push({ what: 'connections', messagesPerDay: engine(reachable) })

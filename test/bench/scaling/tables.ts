@@ -98,7 +98,6 @@ function measuredTable(m: Measured): string {
           'inbox rows/s and events/s that retention deletes',
           `${short(m.sweep.inboxRowsPerS)}, ${short(m.sweep.eventRowsPerS)}`,
         ],
-        ['inbox rows one sweep deletes, every ten minutes', m.sweep.inboxRowsPerCall],
         [`ms of a sweep over ${short(m.sweep.idleRows)} rows that finds none old enough`, m.sweep.idleMs],
         ['updates of `conversation` that touch no index', `${short(m.updatesInPlace * 100)} %`],
       ],
