@@ -119,6 +119,8 @@ export async function agent(store: Store, part: RoutingPart, id: string, options
   if (status === null) return session
   await part.presence.connected({ id: session, agent: id })
   await part.presence.set(id, { status }, { actor: { kind: 'agent', id } })
+  // Who comes wakes the dispatcher; what a test does next must not meet that round half-way.
+  await part.settled()
   return session
 }
 
