@@ -12,6 +12,7 @@ import * as webhooks from './0011_webhooks.js'
 import * as choices from './0012_choices.js'
 import * as flight from './0013_flight.js'
 import * as hands from './0014_hands.js'
+import * as vacuum from './0015_vacuum.js'
 
 /** Every migration by name; the names' order is the order of running. Forward only: none has a `down`. */
 export const migrations: Readonly<Record<string, Migration>> = Object.freeze({
@@ -28,4 +29,5 @@ export const migrations: Readonly<Record<string, Migration>> = Object.freeze({
   '0012_choices': { up: choices.up },
   '0013_flight': { up: flight.up },
   '0014_hands': { up: hands.up },
+  '0015_vacuum': { up: vacuum.up },
 })

@@ -31,6 +31,18 @@ export function soakPassed(result: SoakResult): boolean {
 
 const number = (value: number): string => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(1))
 
+/** The tables that must not grow, the largest first: after the warm-up, at most, at the end. */
+function largest({ samples }: SoakResult): string {
+  const warm = samples.tables.slice(Math.floor(samples.tables.length * WARM_UP))
+  const [first] = warm
+  const last = warm.at(-1)
+  if (first === undefined || last === undefined) return ''
+  const most = (name: string): number => Math.max(...warm.map((sizes) => sizes[name] ?? 0))
+  const names = Object.keys(last).toSorted((one, other) => most(other) - most(one))
+  const rows = names.slice(0, 6).map((name) => `${name} ${first[name] ?? 0}, ${most(name)}, ${last[name] ?? 0}`)
+  return `KB of the largest tables that must not grow, after the warm-up, at most, and at the end: ${rows.join('; ')}.`
+}
+
 /** For docs/reliability.md; also what is printed. */
 export function soakPage(result: SoakResult): string {
   const { verdict, samples, minutes } = result
@@ -52,6 +64,8 @@ export function soakPage(result: SoakResult): string {
     '| measured every 10 s | points | mean | growth over the run | standard errors | verdict |',
     '|---|---|---|---|---|---|',
     ...cells,
+    '',
+    largest(result),
     '',
     '| fault, one a minute | runs | worst recovery |',
     '|---|---|---|',

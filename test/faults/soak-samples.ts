@@ -19,6 +19,8 @@ export interface Samples {
   readonly series: Readonly<Record<Measure, Point[]>>
   /** Bytes of the whole database at the end less those at the beginning. */
   readonly grownBytes: () => number
+  /** KB of each table that must not grow, at every sample. */
+  readonly tables: readonly Readonly<Record<string, number>>[]
   stop(): Promise<void>
 }
 
@@ -26,11 +28,11 @@ const EVERY_MS = 10_000
 /** A window counts for p99 when no fault was under way, nor in its aftermath. */
 const AFTERMATH_MS = 10_000
 
-interface Row extends Record<string, number> {
+interface Row extends Record<string, unknown> {
   readonly dead: number
   readonly share: number
-  readonly work: number
   readonly total: number
+  readonly tables: Readonly<Record<string, number>>
 }
 
 const working = `(n.nspname = 'graphile_worker' or c.relname in ('inbox_waiting', 'outbox', 'shard', 'lane_trouble', 'lease',
@@ -40,13 +42,14 @@ const sizes = `
   select (select coalesce(sum(s.n_dead_tup), 0) from pg_stat_user_tables s join pg_class c on c.oid = s.relid
       join pg_namespace n on n.oid = c.relnamespace where ${working})::float8 as dead,
     (select 100.0 * sum(n_dead_tup) / greatest(1, sum(n_live_tup + n_dead_tup)) from pg_stat_user_tables)::float8 as share,
-    (select sum(pg_total_relation_size(c.oid)) from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where c.relkind = 'r' and ${working})::float8 as work,
+    (select json_object_agg(c.relname, pg_total_relation_size(c.oid) / 1024) from pg_class c
+      join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r' and ${working}) as tables,
     pg_database_size(current_database())::float8 as total`
 
 /** @param troubled milliseconds of `performance.now()` of the last moment a fault was under way; Infinity while one is. */
 export function startSamples(world: World, troubled: () => number): Samples {
   const series: Record<Measure, Point[]> = { rssMb: [], fds: [], dead: [], deadShare: [], workMb: [], p99Ms: [] }
+  const tables: Readonly<Record<string, number>>[] = []
   const began = performance.now()
   let first: number | null = null
   let last = 0
@@ -70,7 +73,8 @@ export function startSamples(world: World, troubled: () => number): Samples {
     if (row === undefined) return
     series.dead.push({ at, value: row.dead })
     series.deadShare.push({ at, value: row.share })
-    series.workMb.push({ at, value: row.work / 1_048_576 })
+    series.workMb.push({ at, value: Object.values(row.tables).reduce((sum, kb) => sum + kb, 0) / 1_024 })
+    tables.push(row.tables)
     first ??= row.total
     last = row.total
   }
@@ -80,6 +84,7 @@ export function startSamples(world: World, troubled: () => number): Samples {
   }, EVERY_MS)
   return {
     series,
+    tables,
     grownBytes: () => last - (first ?? last),
     async stop() {
       clearInterval(timer)
