@@ -4,25 +4,34 @@ import type { EventStream, RawRequest, Reply } from '@throughline/plugin-sdk'
 import type { Clock } from '../clock.js'
 import { rawRequest } from '../inbound/raw-request.js'
 
-const givenTypes = new WeakMap<IncomingMessage, string>()
+/**
+ * Takes the content type out of Fastify's sight, which refuses a malformed one before any parser of ours is asked. It is still
+ * among the raw headers.
+ */
+export function hideType(raw: IncomingMessage): void {
+  if (raw.headers['content-type'] !== undefined) raw.headers['content-type'] = undefined
+}
 
-/** Puts the content type aside, because Fastify refuses a malformed one before any parser of ours is asked. */
-export function keepType(raw: IncomingMessage): void {
-  const given = raw.headers['content-type']
-  if (given === undefined) return
-  givenTypes.set(raw, given)
-  raw.headers['content-type'] = 'application/octet-stream'
+/** The content type as it came; of several the first, as in Node's own headers. */
+function givenType({ rawHeaders }: IncomingMessage): string | undefined {
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]
+    if (name?.length === 12 && name.toLowerCase() === 'content-type') return rawHeaders[i + 1]
+  }
+  return undefined
 }
 
 /** A request for a plugin: bytes as they came; the URL is rebuilt from configuration, never from Host. */
 export function toRaw(request: FastifyRequest, path: string, publicUrl: string, clock: Clock): RawRequest {
   const headers: Record<string, string> = {}
-  for (const [name, value] of Object.entries(request.headers)) {
+  const given = request.headers
+  for (const name in given) {
+    const value = given[name]
     if (typeof value === 'string') headers[name] = value
     // Two signatures are no signature: joined, they match nothing.
     else if (Array.isArray(value)) headers[name] = value.join(', ')
   }
-  const type = givenTypes.get(request.raw)
+  const type = givenType(request.raw)
   if (type !== undefined) headers['content-type'] = type
   const query: Record<string, string> = {}
   const target = request.raw.url ?? '/'

@@ -121,12 +121,12 @@ interface Limits extends Pick<GuardDeps, 'instance' | 'signal'> {
   readonly seats: Places
 }
 
-async function limited<T>(
+function limited<T>(
   deps: Limits,
   operation: string,
   timeoutMs: number,
   run: (signal: AbortSignal) => Promise<T> | T,
-): Promise<T> {
+): Promise<T> | T {
   // A call that asks for no signal and answers in the same turn needs neither timer nor signal: the door's signature checks.
   if (run.length === 0) {
     const { instance, signal } = deps

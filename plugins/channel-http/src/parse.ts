@@ -1,5 +1,6 @@
 import { contentId, idOf, listOf, numberOf, objectOf, textOf, timeOf } from '@throughline/plugin-sdk'
 import type { InboundEvent, RawRequest, ReceiptStatus, Shape } from '@throughline/plugin-sdk'
+import { given } from './given.js'
 import { partsOf } from './parts.js'
 import { senderOf, threadOf } from './people.js'
 import { Refusal } from './refusal.js'
@@ -39,16 +40,14 @@ function eventOf(item: Shape, now: number): InboundEvent {
   switch (item['type']) {
     case 'message':
       return messageOf(item, base)
-    case 'edit': {
-      const text = textOf(item['text'])
-      return {
+    case 'edit':
+      return given({
         ...base,
         type: 'edit',
         thread: threadOf(item['thread']),
         target: target(),
-        ...(text === undefined ? {} : { text }),
-      }
-    }
+        text: textOf(item['text']),
+      })
     case 'delete':
       return { ...base, type: 'delete', thread: threadOf(item['thread']), target: target() }
     case 'reaction':
@@ -56,22 +55,15 @@ function eventOf(item: Shape, now: number): InboundEvent {
     case 'receipt':
       return receiptOf(item, base, target())
     case 'action': {
-      const label = textOf(item['label'])
-      const pressed = idOf(item['target'])
-      const optional = {
-        ...(label === undefined ? {} : { label }),
-        ...(pressed === undefined ? {} : { target: pressed }),
-      }
       const value = textOf(item['value'])
       if (value === undefined) throw new Refusal('value must be a text that is not empty')
-      return { ...base, type: 'action', ...placed(item), value, ...optional }
+      const optional = { label: textOf(item['label']), target: idOf(item['target']) }
+      return given({ ...base, type: 'action', ...placed(item), value, ...optional })
     }
     case 'typing':
       return { ...base, type: 'typing', ...placed(item), on: item['on'] !== false }
-    case 'read': {
-      const upTo = idOf(item['target'])
-      return { ...base, type: 'read', ...placed(item), ...(upTo === undefined ? {} : { target: upTo }) }
-    }
+    case 'read':
+      return given({ ...base, type: 'read', ...placed(item), target: idOf(item['target']) })
     case 'consent':
       if (typeof item['granted'] !== 'boolean') throw new Refusal('granted must be true or false')
       return { ...base, type: 'consent', sender: senderOf(item['sender']), granted: item['granted'] }
@@ -88,26 +80,26 @@ function messageOf(item: Shape, base: { readonly id: string; readonly at: number
   const text = textOf(item['text'])
   const parts = partsOf(item['parts'])
   if (text === undefined && parts.length === 0) throw new Refusal('a message needs text or parts')
-  const messageId = idOf(item['messageId'])
-  const subject = textOf(item['subject'])
-  const replyToken = textOf(item['replyToken'])
-  const replyTo = (Array.isArray(item['replyTo']) ? listOf(item['replyTo']) : [item['replyTo']]).flatMap(
-    (id) => idOf(id) ?? [],
-  )
-  return {
-    ...base,
+  const { replyTo } = item
+  const answered = replyTo === undefined ? [] : (Array.isArray(replyTo) ? listOf(replyTo) : [replyTo]).flatMap(idsOf)
+  return given({
+    id: base.id,
+    at: base.at,
     type: 'message',
-    ...placed(item),
-    ...(text === undefined ? {} : { text }),
-    ...(parts.length === 0 ? {} : { parts }),
-    ...(messageId === undefined ? {} : { messageId }),
-    ...(subject === undefined ? {} : { subject }),
-    ...(replyToken === undefined ? {} : { replyToken }),
-    ...(replyTo.length === 0 ? {} : { replyTo }),
-    ...(item['echo'] === true ? { echo: true } : {}),
-    ...(item['automatic'] === true ? { automatic: true } : {}),
-  }
+    thread: threadOf(item['thread']),
+    sender: senderOf(item['sender']),
+    text,
+    parts: parts.length === 0 ? undefined : parts,
+    messageId: idOf(item['messageId']),
+    subject: textOf(item['subject']),
+    replyToken: textOf(item['replyToken']),
+    replyTo: answered.length === 0 ? undefined : answered,
+    echo: item['echo'] === true ? true : undefined,
+    automatic: item['automatic'] === true ? true : undefined,
+  })
 }
+
+const idsOf = (value: unknown): string | readonly string[] => idOf(value) ?? []
 
 const statuses: readonly ReceiptStatus[] = ['sent', 'delivered', 'read', 'failed']
 
@@ -119,16 +111,15 @@ function receiptOf(item: Shape, base: { readonly id: string; readonly at: number
   if (watermark && thread === undefined) throw new Refusal('a watermark needs its thread')
   const error = objectOf(item['error'])
   const code = idOf(error['code'])
-  const message = textOf(error['message'])
-  return {
+  return given({
     ...base,
     type: 'receipt',
     target,
     status,
-    ...(thread === undefined ? {} : { thread }),
-    ...(watermark ? { watermark } : {}),
-    ...(code === undefined ? {} : { error: { code, ...(message === undefined ? {} : { message }) } }),
-  }
+    thread,
+    watermark: watermark ? true : undefined,
+    error: code === undefined ? undefined : given({ code, message: textOf(error['message']) }),
+  })
 }
 
 function need(value: unknown, name: string): string {

@@ -1,5 +1,6 @@
 import { idOf, listOf, objectOf, textOf } from '@throughline/plugin-sdk'
 import type { Sender, SenderIdentifier, Thread } from '@throughline/plugin-sdk'
+import { given } from './given.js'
 import { Refusal } from './refusal.js'
 
 export function threadOf(value: unknown): Thread {
@@ -7,8 +8,7 @@ export function threadOf(value: unknown): Thread {
   const id = idOf(thread['id'])
   if (id === undefined) throw new Refusal('thread.id must be 1 to 512 characters')
   const { kind } = thread
-  const title = textOf(thread['title'])
-  return { id, ...(kind === 'direct' || kind === 'group' ? { kind } : {}), ...(title === undefined ? {} : { title }) }
+  return given({ id, kind: kind === 'direct' || kind === 'group' ? kind : undefined, title: textOf(thread['title']) })
 }
 
 /**
@@ -27,15 +27,13 @@ export function senderOf(value: unknown): Sender {
     if (kind === undefined || text === undefined) throw new Refusal(`sender.identifiers[${index}] needs kind and value`)
     return { kind, value: text, assurance: identifier['assurance'] === 'verified' ? 'verified' : 'claimed' }
   })
-  const name = textOf(sender['name'])
-  const profile = profileOf(sender['profile'])
-  return {
+  return given({
     id,
-    ...(name === undefined ? {} : { name }),
-    ...(sender['assurance'] === 'claimed' ? { assurance: 'claimed' as const } : {}),
-    ...(identifiers.length === 0 ? {} : { identifiers }),
-    ...(profile === undefined ? {} : { profile }),
-  }
+    name: textOf(sender['name']),
+    assurance: sender['assurance'] === 'claimed' ? 'claimed' : undefined,
+    identifiers: identifiers.length === 0 ? undefined : identifiers,
+    profile: sender['profile'] === undefined ? undefined : profileOf(sender['profile']),
+  })
 }
 
 function profileOf(value: unknown): Sender['profile'] | undefined {

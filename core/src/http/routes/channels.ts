@@ -4,7 +4,7 @@ import rateLimit from '@fastify/rate-limit'
 import { ThroughlineError } from '../../errors.js'
 import { receiveWebhook } from '../../inbound/receive.js'
 import type { HttpDeps } from '../deps.js'
-import { isStream, keepType, sendAtOnce, sendReply, sendStream, toRaw } from '../raw.js'
+import { isStream, hideType, sendAtOnce, sendReply, sendStream, toRaw } from '../raw.js'
 
 const ENDPOINT_BYTES = 65_536
 const HANDLE_MS = 30_000
@@ -16,7 +16,7 @@ const HANDLE_MS = 30_000
 export async function channelRoutes(app: FastifyInstance, deps: HttpDeps, closing: AbortSignal): Promise<void> {
   // Whatever type a body claims to have, and however oddly: the signature is over its bytes, and the plugin reads them.
   app.addHook('onRequest', (request, _reply, done) => {
-    keepType(request.raw)
+    hideType(request.raw)
     done()
   })
   app.removeAllContentTypeParsers()
