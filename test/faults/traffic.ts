@@ -45,6 +45,7 @@ export function startTraffic({ url, channel = 'api', name = channel, lanes, pace
   const sentAt = new Map<string, number>()
   let paused = paceMs
   const acknowledged = new Map<string, string[]>()
+  const known = new Set<string>()
   const sent = new Set<string>()
   const refused: string[] = []
   const numbers = new Map<string, number>()
@@ -68,7 +69,9 @@ export function startTraffic({ url, channel = 'api', name = channel, lanes, pace
     }
     const ids = acknowledged.get(lane) ?? []
     acknowledged.set(lane, ids)
-    if (!ids.includes(id)) ids.push(id)
+    // A list alone would have to be searched: in a long run that becomes most of what this process does.
+    if (!known.has(id)) ids.push(id)
+    known.add(id)
   }
   const next = (lane: string): string => {
     const n = (numbers.get(lane) ?? 0) + 1

@@ -219,6 +219,7 @@ export class Connection {
     let mode: 'fresh' | 'resumed' | 'resync' = 'fresh'
     let pending: readonly StoredEvent[] = []
     if (cursor !== null) {
+      if (cursor.epoch === reader.epoch) await reader.reach(cursor.position)
       const events =
         cursor.epoch === reader.epoch && cursor.position <= reader.head() ? await this.#collect(cursor.position) : null
       mode = events === null ? 'resync' : 'resumed'
@@ -271,6 +272,7 @@ export class Connection {
     }
     // Nothing is delivered meanwhile; `deliver` would otherwise overtake the replay.
     this.#phase = 'greeting'
+    await this.#deps.reader.reach(position)
     const events = position > this.#deps.reader.head() ? null : await this.#collect(position).catch(() => null)
     if ((this.#phase as Phase) === 'closed') return
     this.#phase = 'live'

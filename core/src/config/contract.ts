@@ -60,6 +60,8 @@ export interface QueueConfig {
   readonly overflow: string | null
   readonly maxWaitSeconds: number | null
   readonly strict: boolean
+  /** How far ahead of other queues its work is for agents who serve several; absent: 0. Its own order does not change. */
+  readonly headStartSeconds?: number
   /** Seconds of wrap-up after an agent completes work of this queue; 0: none. */
   readonly wrapUpSeconds?: number
   /** `broadcast`: several agents are asked at once, the first to accept has it. */

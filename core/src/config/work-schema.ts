@@ -43,6 +43,13 @@ export const queue: SchemaNode = {
       description: 'Wait after which the overflow queue joins in.',
     },
     strict: { type: 'boolean', default: false, description: 'Strict priority instead of head starts.' },
+    headStartSeconds: {
+      type: 'integer',
+      minimum: -86400,
+      maximum: 86400,
+      default: 0,
+      description: 'For agents who serve several queues: how far ahead of the others the work of this one is.',
+    },
     wrapUpSeconds: {
       type: 'integer',
       minimum: 0,

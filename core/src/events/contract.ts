@@ -36,6 +36,8 @@ export interface EventReader {
   head(): number
   /** Calls `receive` with consecutive batches, every position once, from now on. Returns the unsubscribe function. */
   subscribe(receive: (batch: readonly StoredEvent[]) => void): () => void
+  /** Looks at the log at once where a position is ahead of this node, as that of a client who was connected to a faster one. */
+  reach(position: number): Promise<void>
   /** From a position (exclusive), out of the node's ring or the database. null: older than what is kept. */
   read(after: number, limit: number): Promise<readonly StoredEvent[] | null>
   /** Ephemeral fan-out to all nodes (typing, presence): at most once, no position. Best effort, at most 1 kB. */

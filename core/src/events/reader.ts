@@ -89,6 +89,12 @@ export class LogReader implements EventReader {
     return () => this.#subscribers.delete(receive)
   }
 
+  async reach(position: number): Promise<void> {
+    if (position <= this.#position) return
+    this.look()
+    await this.#reading
+  }
+
   async read(after: number, limit: number): Promise<readonly StoredEvent[] | null> {
     const first = this.#ring[0]
     if (after >= this.#position) return []

@@ -55,7 +55,7 @@ export async function completeWork(
 
 /** Back to the queue it came from, at the place it had. */
 export async function releaseWork(deps: AssignmentDeps, conversation: string, context: WorkContext): Promise<void> {
-  const queue = await transact(
+  await transact(
     deps,
     async (trx, emit) => {
       await lockExisting(trx, conversation)
@@ -74,11 +74,10 @@ export async function releaseWork(deps: AssignmentDeps, conversation: string, co
         workEvent('work.unassigned', item, context, { agent: item.assignee, reason: 'released', version }),
         workEvent('work.queued', item, context, { after: 'work.unassigned' }),
       ])
-      return item.queue
     },
     context.within,
   )
-  deps.wake([queue])
+  deps.wake([])
 }
 
 /** The agent's connection is gone and the customer waits: back to the queue, ten minutes ahead. Acts once, by assignee:
@@ -103,7 +102,7 @@ export async function releaseLost(
     ])
     return item.queue
   })
-  if (queue !== null) deps.wake([queue])
+  if (queue !== null) deps.wake([])
   return queue !== null
 }
 
@@ -120,7 +119,7 @@ export async function transferWork(
       details: { path: 'to.queue' },
     })
   }
-  const woken = await transact(
+  await transact(
     deps,
     async (trx, emit) => {
       const found = await lockExisting(trx, conversation)
@@ -154,11 +153,11 @@ export async function transferWork(
         emit([workEvent('work.held', moved, context, { reason, until: until?.toISOString() ?? null })])
       } else if (target === null) emit([workEvent('work.queued', moved, context, { after: 'work.transferred' })])
       else emit(await offerTo(trx, deps, moved, target, context))
-      return [queue]
     },
     context.within,
   )
-  deps.wake(woken)
+  // Who gave it away has room again.
+  deps.wake([])
 }
 
 /** An agent takes the conversation; with `force` (supervisors) from anybody and above capacity. */

@@ -3,14 +3,20 @@ import { sql, type Kysely, type Transaction } from 'kysely'
 import type { Tables } from '../store/tables.js'
 import { unitsOf } from './units.js'
 
-/** The dispatcher of a queue is one at a time over all nodes. False: another one is at work. */
-export async function lockQueue(
+/**
+ * The dispatcher of a queue is one at a time over all nodes. Tries the locks of those of the queues where something waits:
+ * `busy` are the ones somebody else is at.
+ */
+export async function lockQueues(
   trx: Transaction<Tables>,
-  queue: string,
-): Promise<{ readonly locked: boolean; readonly now: Date }> {
-  const { rows } = await sql<{ locked: boolean; now: Date }>`
-    select pg_try_advisory_xact_lock(7402, hashtext(${queue})) as locked, clock_timestamp() as now`.execute(trx)
-  return rows[0] ?? { locked: false, now: new Date(0) }
+  queues: readonly string[],
+): Promise<{ readonly locked: readonly string[]; readonly busy: readonly string[]; readonly now: Date }> {
+  const { rows } = await sql<{ queue: string; locked: boolean; now: Date }>`
+    select queue, pg_try_advisory_xact_lock(7402, hashtext(queue)) as locked, clock_timestamp() as now
+    from unnest(${queues}::text[]) as q(queue)
+    where exists (select 1 from work_item w where w.state = 'queued' and w.queue = q.queue)`.execute(trx)
+  const named = (locked: boolean) => rows.flatMap((row) => (row.locked === locked ? [row.queue] : []))
+  return { locked: named(true), busy: named(false), now: rows[0]?.now ?? new Date(0) }
 }
 
 /** Locks those that are still queued and nobody else has in hand. Answers id → epoch. */

@@ -3,7 +3,8 @@ import type { Config, QueueConfig } from '../config/contract.js'
 import type { NewEvent } from '../events/contract.js'
 import type { Tables } from '../store/tables.js'
 import { readCandidates, type KnownAgents } from './agent-store.js'
-import { insertTraces, lockQueue, lockQueued, writeChanges } from './dispatch-store.js'
+import { among } from './among.js'
+import { insertTraces, lockQueued, lockQueues, writeChanges } from './dispatch-store.js'
 import { count, fits, lockLoads, writeLoads } from './load-store.js'
 import { makeOffers, type MakeOfferDeps } from './make-offers.js'
 import { createMatcher, SMALLEST, type Match } from './match.js'
@@ -22,9 +23,9 @@ export interface DispatchDeps extends TransactDeps, MakeOfferDeps {
 
 export interface PassResult {
   readonly offered: number
-  /** Another dispatcher has the queue. */
-  readonly busy: boolean
-  /** There is or may be more to do at once. */
+  /** Queues that another dispatcher has. */
+  readonly busy: readonly string[]
+  /** There is or may be more to do at once in the others. */
   readonly more: boolean
 }
 
@@ -33,14 +34,19 @@ const BATCH = 100
 const CHANGES = 500
 
 /**
- * One pass over one queue: the best items that fit, matched against one snapshot of the agents, written as one set. Locks:
- * the queue's advisory lock, items by id (those in use are passed over), loads by agent. Capacity is decided again on the
- * locked rows; what no longer fits stays queued for the next pass. A pass that is not thorough ends when everybody is full.
+ * One pass over some queues: their best items that fit, in one order, matched against one snapshot of the agents, written as
+ * one set. Locks: the queues' advisory locks (only tried, so in any order), items by id (those in use are passed over), loads
+ * by agent. Capacity is decided again on the locked rows; what no longer fits stays queued for the next pass. Where a pass is
+ * not thorough it ends when everybody is full.
  */
-export async function dispatchQueue(deps: DispatchDeps, queue: string, thorough = true): Promise<PassResult> {
+export async function dispatchQueues(
+  deps: DispatchDeps,
+  names: readonly string[],
+  thorough: ReadonlySet<string> = new Set(names),
+): Promise<PassResult> {
   return transact(deps, async (trx, emit) => {
-    const { locked, now } = await lockQueue(trx, queue)
-    if (!locked) return { offered: 0, busy: true, more: false }
+    const { locked, busy, now } = await lockQueues(trx, names)
+    if (locked.length === 0) return { offered: 0, busy, more: false }
     const candidates = await readCandidates(trx, null, deps.known)
     const queues = new Map<string, QueueConfig>(deps.config.queues.map((one) => [one.id, one]))
     const matcher = createMatcher({
@@ -51,10 +57,11 @@ export async function dispatchQueue(deps: DispatchDeps, queue: string, thorough 
       allows: deps.shifts.allowsAt(now),
     })
     const room = () => candidates.some((one) => isRoomy(one, SMALLEST, queues.values()))
-    const found = await scan(trx, { queue, matcher, room, thorough, offers: BATCH, changes: CHANGES })
-    if (found.matches.length === 0) return { offered: 0, busy: false, more: false }
+    const limits = { offers: BATCH, changes: CHANGES }
+    const found = await scan(trx, { queues: locked, matcher, room, thorough, among: among(queues), ...limits })
+    if (found.matches.length === 0) return { offered: 0, busy, more: false }
     const written = await write(trx, deps, found.matches, queues, emit)
-    return { offered: written.offered, busy: false, more: found.cut || written.again }
+    return { offered: written.offered, busy, more: found.cut || written.again }
   })
 }
 

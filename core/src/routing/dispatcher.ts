@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { dispatchQueue, type DispatchDeps } from './dispatch.js'
+import { dispatchQueues, type DispatchDeps } from './dispatch.js'
 
 export interface DispatcherDeps extends Omit<DispatchDeps, 'known'> {
   readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void }
@@ -52,24 +52,44 @@ export class Dispatcher {
     // Callers wake inside loops and batches: the first pass sees everything they had to say.
     await Promise.resolve()
     const busy = new Map<string, number>()
-    for (const queue of this.#dirty) {
-      if (this.#stop.signal.aborted) break
-      this.#dirty.delete(queue)
-      try {
-        const thorough = this.#thorough.delete(queue)
-        const result = await dispatchQueue(this.#deps, queue, thorough)
-        if (thorough && (result.more || result.busy)) this.#thorough.add(queue)
-        if (result.more) this.#dirty.add(queue)
-        if (result.busy && (busy.get(queue) ?? 0) < BUSY_TRIES) {
-          busy.set(queue, (busy.get(queue) ?? 0) + 1)
-          this.#dirty.add(queue)
-          await delay(BUSY_PAUSE_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined)
-        }
-      } catch (error) {
-        this.#deps.log.warn({ queue, code: codeOf(error) }, 'dispatching a queue failed; the sweep tries again')
+    while (this.#dirty.size > 0 && !this.#stop.signal.aborted) {
+      const names = [...this.#dirty]
+      this.#dirty.clear()
+      const waits = await this.#pass(names)
+      for (const name of waits) {
+        const tries = (busy.get(name) ?? 0) + 1
+        if (tries <= BUSY_TRIES) this.#dirty.add(name)
+        busy.set(name, tries)
       }
+      if (waits.some((name) => this.#dirty.has(name)))
+        await delay(BUSY_PAUSE_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined)
     }
     this.#turn = this.#dirty.size > 0 && !this.#stop.signal.aborted ? this.#run() : null
+  }
+
+  /** Answers the queues that another node is at. */
+  async #pass(names: readonly string[]): Promise<readonly string[]> {
+    const thorough = new Set(names.filter((name) => this.#thorough.delete(name)))
+    try {
+      const { busy, more } = await dispatchQueues(this.#deps, names, thorough)
+      const again = more ? names : busy
+      for (const name of again) if (thorough.has(name)) this.#thorough.add(name)
+      if (more) for (const name of names) if (!busy.includes(name)) this.#dirty.add(name)
+      return busy
+    } catch (error) {
+      if (names.length === 1) {
+        this.#deps.log.warn(
+          { queue: names[0], code: codeOf(error) },
+          'dispatching a queue failed; the sweep tries again',
+        )
+        return []
+      }
+      // What is wrong with one queue must not keep the work of the others.
+      for (const name of thorough) this.#thorough.add(name)
+      const busy: string[] = []
+      for (const name of names) busy.push(...(await this.#pass([name])))
+      return busy
+    }
   }
 }
 

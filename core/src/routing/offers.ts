@@ -81,7 +81,7 @@ export async function declineOffer(
   cause: string,
   within?: Within,
 ): Promise<void> {
-  const queues = await transact(
+  await transact(
     deps,
     async (trx, emit) => {
       await ownOffer(trx, id, agent)
@@ -93,11 +93,11 @@ export async function declineOffer(
       })
       if (closed.length === 0) throw lost(await findOffer(trx, id))
       emit(closedEvents('offer.declined', closed, reason, byAgent(agent, cause)))
-      return closed.map((offer) => offer.queue)
     },
     within,
   )
-  deps.wake(queues)
+  // The agent has room again, for whatever comes first in all the queues they serve.
+  deps.wake([])
 }
 
 /** A console has shown the offer. Said again, or too late, it changes nothing. */
@@ -128,7 +128,7 @@ export async function expireOffers(deps: OfferDeps, ids?: readonly string[]): Pr
   })
   if (closed.length === 0) return 0
   deps.missed([...new Set(closed.filter((offer) => offer.missed).map((offer) => offer.agent))])
-  deps.wake(closed.map((offer) => offer.queue))
+  deps.wake([])
   return closed.length
 }
 

@@ -4,12 +4,14 @@ import type { Match, Matcher } from './match.js'
 import { comparePlaces, readClasses, readDue, readHeads, type ScanRow } from './scan-store.js'
 
 export interface ScanAsk {
-  readonly queue: string
+  readonly queues: readonly string[]
   readonly matcher: Matcher
   /** Somebody has room for anything at all. */
   readonly room: () => boolean
-  /** Goes on when everybody is full: new items are to be told why they wait. */
-  readonly thorough: boolean
+  /** Queues in which the scan goes on when everybody is full: new items are to be told why they wait. */
+  readonly thorough: ReadonlySet<string>
+  /** An item's place among those of other queues, in microseconds; smaller comes first. */
+  readonly among: (row: ScanRow) => number
   readonly offers: number
   readonly changes: number
 }
@@ -26,13 +28,11 @@ const FIRST = 8
 const FURTHER = 4
 
 /**
- * The items of a queue that can be offered now, or have to be told something new, in order of their places. Waiting items
- * fall into classes that ask for the same: a class nobody has room or skill for is skipped as a whole, however long it is
- * and wherever its items stand, and the others are read in one merged order. So a pass costs by classes and by what it
- * offers, not by what waits. Items whose next step is due are looked at one by one: they are about to change class.
+ * The items of these queues that can be offered now, or have to be told something new, in one order: whoever serves several
+ * queues gets what comes first in all of them. Each queue keeps its own order; where two meet, `among` decides.
  */
 export async function scan(trx: Transaction<Tables>, ask: ScanAsk): Promise<Found> {
-  const { matcher, queue } = ask
+  const { matcher } = ask
   const matches: Match[] = []
   let offers = 0
   /** False: enough for one transaction. */
@@ -42,14 +42,46 @@ export async function scan(trx: Transaction<Tables>, ask: ScanAsk): Promise<Foun
     if (match.candidate !== null || match.change !== null) matches.push(match)
     return offers < ask.offers && matches.length < ask.changes
   }
-  const idle = (): boolean => !ask.thorough && !ask.room()
-
-  const due = await readDue(trx, queue, DUE)
-  const waiting = [...due]
-  if (idle()) {
-    for (const row of waiting) if (!take(row)) return { matches, cut: true }
-    return { matches, cut: false }
+  const lines = ask.queues.map((queue) => itemsOf(trx, ask, queue))
+  // Their statements travel together.
+  const heads = await Promise.all(lines.map((line) => line.next()))
+  let further = false
+  for (;;) {
+    let first: { readonly line: number; readonly row: ScanRow } | null = null
+    for (const [line, head] of heads.entries()) {
+      if (head.done === true) continue
+      if (first === null || isBefore(head.value, first.row, ask.among)) first = { line, row: head.value }
+    }
+    if (first === null) return { matches, cut: further && matches.length > 0 }
+    if (!take(first.row)) return { matches, cut: true }
+    const next = (await lines[first.line]?.next()) ?? { done: true, value: false }
+    if (next.done === true && next.value) further = true
+    heads[first.line] = next
   }
+}
+
+function isBefore(a: ScanRow, b: ScanRow, among: ScanAsk['among']): boolean {
+  return (among(a) - among(b) || a.firstUs - b.firstUs || (a.id < b.id ? -1 : 1)) < 0
+}
+
+/**
+ * One queue's items, in order of their places, as far as it makes sense to look. Waiting items fall into classes that ask for
+ * the same: a class nobody has room or skill for is skipped as a whole, however long it is and wherever its items stand, and
+ * the others are read in one merged order. So a pass costs by classes and by what it offers, not by what waits. Items whose
+ * next step is due are looked at one by one: they are about to change class. Returns whether more of these may be due.
+ */
+async function* itemsOf(
+  trx: Transaction<Tables>,
+  { matcher, room, thorough }: ScanAsk,
+  queue: string,
+): AsyncGenerator<ScanRow, boolean> {
+  const idle = (): boolean => !thorough.has(queue) && !room()
+  const due = await readDue(trx, queue, DUE)
+  if (idle()) {
+    yield* due
+    return false
+  }
+  const waiting = [...due]
   // They are read with their class once more.
   const isDue = new Set(due.map((row) => row.id))
   let classes = (await readHeads(trx, queue)).filter((head) => matcher.hopeful(head))
@@ -59,13 +91,13 @@ export async function scan(trx: Transaction<Tables>, ask: ScanAsk): Promise<Foun
     const page = pageOf(await readClasses(trx, queue, names, { after, each }), each)
     const { end } = page
     const rows = page.rows.filter((row) => !isDue.has(row.id))
-    for (const row of merged(rows, waiting, end)) if (!take(row)) return { matches, cut: true }
+    yield* merged(rows, waiting, end)
     if (end === null || idle()) break
     after = end
     classes = classes.filter((head) => page.unread.has(head.class) && matcher.hopeful(head))
   }
-  for (const row of waiting) if (!take(row)) return { matches, cut: true }
-  return { matches, cut: due.length >= DUE && matches.length > 0 }
+  yield* waiting
+  return due.length >= DUE
 }
 
 /**

@@ -25,6 +25,7 @@ function eventLog(kept = 0) {
     read: async (after: number, limit: number) => (after < kept ? null : events.slice(after, after + limit)),
     publish: () => undefined,
     onEphemeral: () => () => undefined,
+    reach: () => Promise.resolve(),
   } satisfies EventReader
   return {
     reader,

@@ -3,6 +3,7 @@ import type { NewEvent, StoredEvent } from '../../src/events/contract.js'
 import { LogReader } from '../../src/events/reader.js'
 import { Sequencer } from '../../src/events/sequencer.js'
 import type { Store } from '../../src/store/store.js'
+import type { Wire } from '../../src/events/wire.js'
 import { withDatabase } from '../support/database.js'
 import { silent } from '../support/pipeline.js'
 
@@ -104,6 +105,27 @@ test('what a node that died left in the outbox is sequenced by another node', as
   await store.db.transaction().execute((trx) => one.sequencer.append(trx, [event({ orphan: true })]))
   await until(() => one.seen.length === 1)
   t.equal(one.seen[0]?.data['orphan'], true)
+})
+
+test('a client that has seen more than this node is not sent back: the node looks at the log first', async (t) => {
+  const store = await withDatabase(t)
+  const nobody: Wire = {
+    connected: true,
+    start: async () => undefined,
+    stop: async () => undefined,
+    moved: () => undefined,
+    publish: () => undefined,
+  }
+  const reader = new LogReader({ db: store.db, url: store.url, log: silent, node: 'slow', wire: () => nobody })
+  await reader.start()
+  t.teardown(() => reader.stop())
+  const other = await node(t, store, 'fast')
+  await say(store, other, { n: 1 })
+  await until(() => other.reader.head() === 1)
+  await reader.reach(1)
+  t.equal(reader.head(), 1)
+  await reader.reach(1_000)
+  t.equal(reader.head(), 1, 'a position nobody has given is not waited for')
 })
 
 test('a reader gets what it missed from the ring or the table, and null for what is no longer kept', async (t) => {

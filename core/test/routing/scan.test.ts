@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { test } from 'tap'
+import { among } from '../../src/routing/among.js'
 import { createMatcher, type Matcher } from '../../src/routing/match.js'
 import { scan } from '../../src/routing/scan.js'
 import { comparePlaces, readClasses, readHeads } from '../../src/routing/scan-store.js'
@@ -89,10 +90,11 @@ const pairs = (matches: readonly ReturnType<Matcher['match']>[]) =>
 
 async function found(store: Store, people: Parameters<typeof matcherFor>[0]) {
   const ask = {
-    queue: 'support',
+    queues: ['support'],
     matcher: matcherFor(people),
     room: () => true,
-    thorough: true,
+    thorough: new Set(['support']),
+    among: among(queues),
     offers: 1000,
     changes: 1000,
   }
