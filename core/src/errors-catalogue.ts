@@ -93,6 +93,8 @@ export const catalogue = {
   TL_RULES_OPERATOR_UNKNOWN: { status: 500, fix: 'Use a known operator, or install the plugin that provides it.' },
   TL_RULES_PREFIX_TAKEN: { status: 500, fix: 'Rename the plugin; rule files use this name for facts of the engine.' },
   TL_RULES_WITHDRAWN: { status: 500, fix: 'Correct the rule that fails and give the file a new $version.' },
+  TL_SLA_ALREADY_WAIVED: { status: 409, fix: 'Keep the waiver there is; it is one a clock and does not change.' },
+  TL_SLA_NOT_BREACHED: { status: 409, fix: 'Waive a clock that is late; one that runs or was met needs no waiver.' },
   TL_SOCKET_BAD_FRAME: { status: 400, fix: "Send one JSON object a frame, of the envelope's shape." },
   TL_SOCKET_RATE_LIMITED: { status: 429, fix: 'Slow down; retryAfterMs says how long.' },
   TL_SOCKET_TOO_LARGE: { status: 413, fix: 'Send frames below limits.maxFrame.' },

@@ -343,6 +343,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
         presence: routing.presence,
         supervision: routing.supervision,
         workforce: routing.workforce,
+        sla,
       }),
     )
     const server = await createHttp({

@@ -14,14 +14,29 @@ test('a running engine keeps the clocks of what it promises', async (t) => {
   const databaseUrl = await freshDatabaseUrl(t)
   const engine = await startEngineProcess(t, { databaseUrl, env: { HOST: '127.0.0.1' } })
   const agent = await startAgent(t, engine)
-  const answer = async (conversation: string): Promise<void> => {
-    const response = await fetch(`${engine.url}/v1/conversations/${conversation}/messages`, {
+  const post = async (path: string, body: object, token = agent.token): Promise<{ status: number; body: any }> => {
+    const response = await fetch(`${engine.url}/v1/conversations/${path}`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${agent.token}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ body: 'here I am' }),
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
       signal: AbortSignal.timeout(15_000),
     })
-    if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)
+    return { status: response.status, body: await response.json() }
+  }
+  const answer = async (conversation: string): Promise<void> => {
+    const { status, body } = await post(`${conversation}/messages`, { body: 'here I am' })
+    if (status !== 202) throw new Error(`${status} ${JSON.stringify(body)}`)
+  }
+  const accept = async (conversation: string): Promise<void> => {
+    const offered = (event: { t: string; d: any }) =>
+      event.t === 'offer.created' && event.d.conversation === conversation
+    const { d } = await agent.event(`the offer of ${conversation}`, offered)
+    await agent.command('offer.accept', { offerId: d.offerId })
+  }
+  /** Clocks of a conversation in the agent's snapshot. */
+  const inSnapshot = async (conversation: string): Promise<any[]> => {
+    const { conversations } = await agent.get('/v1/agent/snapshot')
+    return conversations.find((one: any) => one.id === conversation).clocks
   }
   const told = (type: string, conversation: string, metric = 'first_reply') =>
     agent.event(`${type} of ${conversation}`, (event) => {
@@ -37,6 +52,10 @@ test('a running engine keeps the clocks of what it promises', async (t) => {
   const visitor = await openChat(engine.url)
   await visitor.say('hello')
   const first: string = await newest([])
+  await accept(first)
+  let second = ''
+  let broken = ''
+  const reason = 'the office had no power'
 
   await t.test('live chat is promised an answer in two minutes, and the answer meets it', async (t) => {
     await told('sla.started', first)
@@ -50,6 +69,13 @@ test('a running engine keeps the clocks of what it promises', async (t) => {
     t.ok(after.items[0].usedS > 0 && after.items[0].usedS < 120)
     await visitor.say('and one more thing')
     await told('sla.started', first, 'next_reply')
+    const open = await inSnapshot(first)
+    t.match(open, [{ metric: 'next_reply', state: 'running', warnedAt: null, breachedAt: null, waiver: null }])
+    t.equal(open.length, 1, 'what was met is not in the snapshot')
+    t.match(await post(`${first}/clocks/${open[0].id}/waiver`, { reason }), {
+      status: 409,
+      body: { code: 'TL_SLA_NOT_BREACHED', state: 'running' },
+    })
   })
 
   await t.test('an edited promise holds for what comes next; it is broken on time, and escalates', async (t) => {
@@ -65,13 +91,64 @@ test('a running engine keeps the clocks of what it promises', async (t) => {
     })
     const other = await openChat(engine.url)
     await other.say('quick, please')
-    const second: string = await newest([first])
+    second = await newest([first])
+    await accept(second)
     await told('sla.warned', second)
     await told('sla.breached', second)
     await told('sla.escalated', second)
     const { items } = await agent.get(`/v1/conversations/${second}/clocks`)
     t.match(items, [{ state: 'breached', policyVersion: 'hurry', fired: ['75%', '100%'] }])
     t.equal(items[0].breachedAt, items[0].dueAt, 'dated when it was due, not when it was noticed')
+    const { id, metric, dueAt, warnedAt, breachedAt } = items[0]
+    t.strictSame(await inSnapshot(second), [
+      { id, metric, state: 'breached', dueAt, warnedAt, breachedAt, waiver: null },
+    ])
+    t.ok(Date.parse(warnedAt) < Date.parse(dueAt))
+    broken = id
+  })
+
+  await t.test('a supervisor waives the breach, and whoever looks at the clock sees it', async (t) => {
+    const { agent: ada } = await agent.get('/v1/agent/snapshot')
+    const made = await throughline(
+      ['token', 'create', '--name', 'crm', '--agent', ada.id, '--json', '--config', engine.workplace.configFile],
+      { cwd: engine.workplace.dir, env: { DATABASE_URL: databaseUrl, PORT: String(engine.port) } },
+    )
+    const integrator = (JSON.parse(made.stdout) as { token: string }).token
+    const path = `${second}/clocks/${broken}/waiver`
+    const refusals: readonly [
+      name: string,
+      path: string,
+      body: object,
+      status: number,
+      code: string,
+      token?: string,
+    ][] = [
+      ['without the right', path, { reason }, 403, 'TL_AUTH_FORBIDDEN', integrator],
+      ['no reason', path, {}, 400, 'TL_REQUEST_INVALID'],
+      ['an empty reason', path, { reason: '' }, 400, 'TL_REQUEST_INVALID'],
+      ['nothing but blanks', path, { reason: '  ' }, 422, 'TL_COMMAND_INVALID'],
+      ['too long a reason', path, { reason: 'x'.repeat(501) }, 400, 'TL_REQUEST_INVALID'],
+      ['an unknown clock', `${second}/clocks/${second}/waiver`, { reason }, 404, 'TL_COMMAND_NOT_FOUND'],
+      ['a clock of another one', `${first}/clocks/${broken}/waiver`, { reason }, 404, 'TL_COMMAND_NOT_FOUND'],
+    ]
+    for (const [name, where, body, status, code, token] of refusals)
+      t.match(await post(where, body, token), { status, body: { code } }, name)
+    await t.rejects(agent.command('sla.waive', { clock: broken }), { code: 'TL_COMMAND_INVALID' })
+
+    const { waiver } = await agent.command('sla.waive', { clock: broken, reason })
+    t.match(waiver, { clock: broken, conversation: second, reason, by: ada.id })
+    t.match(await told('sla.waived', second), { d: { clock: broken, reason, actor: { kind: 'agent', id: ada.id } } })
+    t.strictSame(await post(path, { reason }), { status: 200, body: { waiver } }, 'the same again')
+    t.match(await post(path, { reason: 'holiday' }), { status: 409, body: { code: 'TL_SLA_ALREADY_WAIVED' } })
+
+    const shown = { reason, by: ada.id, at: waiver.at }
+    const { items } = await agent.get(`/v1/conversations/${second}/clocks`)
+    t.match(items, [{ id: broken, state: 'breached' }], 'the clock stays what it is')
+    t.strictSame(items[0].waiver, shown)
+    t.strictSame((await inSnapshot(second))[0].waiver, shown)
+  })
+
+  await t.test('what was late stays late and waived when it is answered, and is explained', async (t) => {
     await answer(second)
     await told('sla.missed', second)
 
@@ -80,7 +157,10 @@ test('a running engine keeps the clocks of what it promises', async (t) => {
       env: { DATABASE_URL: databaseUrl, PORT: String(engine.port) },
     })
     t.equal(code, 0)
-    t.match(stdout, /first_reply\s+met_late\s+1 s/)
+    t.match(stdout, /first_reply\s+met_late, waived\s+1 s/)
+    t.match(stdout, /waived\s+first_reply 1 {2}by \S+: the office had no power/)
     t.match(stdout, /sla\.escalated\s+first_reply 1 {2}100%, late/)
+    t.notMatch(engine.output(), /no power/, 'no reason in the log')
+    t.same(await inSnapshot(second), [])
   })
 })

@@ -4,6 +4,7 @@ import type { EventReader } from '../events/contract.js'
 import type { IdentityService } from '../identity/contract.js'
 import type { OutboundService } from '../outbound/contract.js'
 import type { PresenceService, SupervisionService, WorkforceService, WorkService } from '../routing/contract.js'
+import type { SlaService } from '../sla/contract.js'
 import type { Tables } from '../store/tables.js'
 import type { AgentAccounts, Principal, Scope } from './contract.js'
 
@@ -16,6 +17,7 @@ export interface CommandDeps {
   readonly presence: PresenceService
   readonly supervision: SupervisionService
   readonly workforce: WorkforceService
+  readonly sla: Pick<SlaService, 'waive'>
   readonly accounts: AgentAccounts
   readonly reader: Pick<EventReader, 'publish'>
   /** Runs in one transaction; the events of it are sequenced after the commit. */

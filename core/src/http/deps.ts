@@ -30,7 +30,7 @@ export interface HttpDeps {
   readonly presence: PresenceService
   readonly rules: Pick<RuleService, 'status'>
   readonly replan: ReplanService
-  readonly sla: Pick<SlaService, 'clocksOf' | 'explain'>
+  readonly sla: Pick<SlaService, 'clocksOf' | 'openClocks'>
   readonly inbox: InboxService
   readonly ingress: Ingress
   readonly reader: EventReader

@@ -15,6 +15,7 @@ import { fileRoutes } from './routes/files.js'
 import { healthRoutes } from './routes/health.js'
 import { ruleRoutes } from './routes/rules.js'
 import { sessionRoutes } from './routes/sessions.js'
+import { slaRoutes } from './routes/sla.js'
 import { socketRoutes } from './routes/socket.js'
 import { supervisionRoutes } from './routes/supervision.js'
 import { webhookRoutes } from './routes/webhooks.js'
@@ -73,6 +74,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
   await app.register((scope) => channelRoutes(scope, deps, closing.signal))
   await app.register((scope) => sessionRoutes(scope, deps))
   await app.register((scope) => conversationRoutes(scope, deps))
+  await app.register((scope) => slaRoutes(scope, deps))
   await app.register((scope) => contactRoutes(scope, deps))
   await app.register((scope) => eventRoutes(scope, deps))
   await app.register((scope) => adminRoutes(scope, deps))

@@ -65,8 +65,8 @@ export async function readFacts(db: Kysely<Tables>, ids: readonly string[]): Pro
 const columns = sql.raw(`id, conversation_id as conversation, touchpoint_id as touchpoint, metric, cycle, policy,
   policy_version as "policyVersion", target_s as "targetS", calendar, calendar_version as "calendarVersion", state,
   used_s as "usedS", started_at as "startedAt", running_since as "runningSince", due_at as "dueAt", levels, fired,
-  next_level as "nextLevel", next_at as "nextAt", breached_at as "breachedAt", ended_at as "endedAt", reason,
-  opened_by as "openedBy", fulfilled_by as "fulfilledBy"`)
+  next_level as "nextLevel", next_at as "nextAt", warned_at as "warnedAt", breached_at as "breachedAt",
+  ended_at as "endedAt", reason, opened_by as "openedBy", fulfilled_by as "fulfilledBy"`)
 
 /**
  * What a batch may change: open clocks, those that go on after a reopening, and those that one of these messages opened or
@@ -118,24 +118,24 @@ export async function writeClocks(trx: Trx, clocks: readonly Clock[]): Promise<v
   if (clocks.length === 0) return
   await sql`
     insert into sla_clock (id, conversation_id, touchpoint_id, metric, cycle, policy, policy_version, target_s, calendar,
-      calendar_version, state, used_s, started_at, running_since, due_at, levels, fired, next_level, next_at, breached_at,
-      ended_at, reason, opened_by, fulfilled_by)
+      calendar_version, state, used_s, started_at, running_since, due_at, levels, fired, next_level, next_at, warned_at,
+      breached_at, ended_at, reason, opened_by, fulfilled_by)
     select id, conversation, touchpoint, metric, cycle, policy, "policyVersion", "targetS", calendar, "calendarVersion",
       state, "usedS", "startedAt", "runningSince", "dueAt", array(select jsonb_array_elements_text(levels)),
-      array(select jsonb_array_elements_text(fired)), "nextLevel", "nextAt", "breachedAt", "endedAt", reason, "openedBy",
-      "fulfilledBy"
+      array(select jsonb_array_elements_text(fired)), "nextLevel", "nextAt", "warnedAt", "breachedAt", "endedAt", reason,
+      "openedBy", "fulfilledBy"
     from jsonb_to_recordset(${JSON.stringify(clocks)}::jsonb) as r(id uuid, conversation uuid, touchpoint uuid,
       metric text, cycle int, policy text, "policyVersion" text, "targetS" float8, calendar text, "calendarVersion" text,
       state text, "usedS" float8, "startedAt" timestamptz, "runningSince" timestamptz, "dueAt" timestamptz, levels jsonb,
-      fired jsonb, "nextLevel" text, "nextAt" timestamptz, "breachedAt" timestamptz, "endedAt" timestamptz, reason text,
-      "openedBy" uuid, "fulfilledBy" uuid)
+      fired jsonb, "nextLevel" text, "nextAt" timestamptz, "warnedAt" timestamptz, "breachedAt" timestamptz,
+      "endedAt" timestamptz, reason text, "openedBy" uuid, "fulfilledBy" uuid)
     on conflict (id) do update set conversation_id = excluded.conversation_id, cycle = excluded.cycle,
       policy = excluded.policy, policy_version = excluded.policy_version, target_s = excluded.target_s,
       calendar = excluded.calendar, calendar_version = excluded.calendar_version, state = excluded.state,
       used_s = excluded.used_s, running_since = excluded.running_since, due_at = excluded.due_at,
       levels = excluded.levels, fired = excluded.fired, next_level = excluded.next_level, next_at = excluded.next_at,
-      breached_at = excluded.breached_at, ended_at = excluded.ended_at, reason = excluded.reason,
-      fulfilled_by = excluded.fulfilled_by`.execute(trx)
+      warned_at = excluded.warned_at, breached_at = excluded.breached_at, ended_at = excluded.ended_at,
+      reason = excluded.reason, fulfilled_by = excluded.fulfilled_by`.execute(trx)
 }
 
 /** One statement; key: the conversation. */

@@ -1,5 +1,5 @@
 import type { Calendar } from '../calendars/contract.js'
-import { BREACH, secondsOf, sortLevels } from './levels.js'
+import { BREACH, isWarning, secondsOf, sortLevels } from './levels.js'
 import type { ClockState, Metric } from './contract.js'
 
 /** One promise and how much of it is used. `usedS` is frozen at every change, so that no later edit rewrites history. */
@@ -26,6 +26,8 @@ export interface Clock {
   readonly fired: readonly string[]
   readonly nextLevel: string | null
   readonly nextAt: Date | null
+  /** When the last level before the target was reached; null: none was yet. */
+  readonly warnedAt: Date | null
   readonly breachedAt: Date | null
   readonly endedAt: Date | null
   readonly reason: string | null
@@ -67,6 +69,7 @@ export function openClock(
       fired: [],
       nextLevel: null,
       nextAt: null,
+      warnedAt: null,
       breachedAt: null,
       endedAt: null,
       reason: null,
@@ -174,6 +177,7 @@ export function fire(
       ...now,
       fired: [...now.fired, level],
       levels: now.levels.filter((one) => one !== level),
+      ...(isWarning(level) ? { warnedAt: now.nextAt } : {}),
       ...(late ? { state: 'breached' as const, breachedAt: now.dueAt } : {}),
     }
     now = scheduled(now, calendar)

@@ -1,3 +1,5 @@
+import type { ActContext } from '../conversations/contract.js'
+
 /** What a clock measures. Reply clocks are set back by replies, the others pause by status. */
 export type Metric =
   'first_reply' | 'next_reply' | 'periodic_update' | 'requester_wait' | 'agent_work' | 'total_resolution'
@@ -26,6 +28,8 @@ export interface ClockView {
   readonly startedAt: Date
   /** null while paused, or when the calendar does not open any more. */
   readonly dueAt: Date | null
+  /** When the last level before the target was reached. */
+  readonly warnedAt: Date | null
   readonly breachedAt: Date | null
   readonly endedAt: Date | null
   /** Why it ended without being met: closed_without_reply, joined, no_policy, … */
@@ -34,15 +38,54 @@ export interface ClockView {
   readonly fired: readonly string[]
   /** The level that fires next, and when. */
   readonly next: { readonly level: string; readonly at: Date } | null
+  /** Who excused the breach, and why; the clock stays what it is. */
+  readonly waiver: Waiver | null
+}
+
+/** Says that a breach does not count against anybody. One a clock, never changed. */
+export interface Waiver {
+  /** 1 to 500 characters, from a supervisor. */
+  readonly reason: string
+  /** Agent. */
+  readonly by: string
+  readonly at: Date
+}
+
+/** A waiver with what it stands for. */
+export interface WaiverRecord extends Waiver {
+  readonly clock: string
+  readonly conversation: string
+}
+
+/** A clock that has not ended, as short as an agent's client needs it beside a conversation. */
+export interface OpenClock extends Pick<ClockView, 'id' | 'metric' | 'dueAt' | 'warnedAt' | 'breachedAt' | 'waiver'> {
+  /** `breached`: late and still counting. */
+  readonly state: 'running' | 'paused' | 'breached'
 }
 
 export interface SlaService {
   /** Open clocks first, then by start. Empty for a conversation without clocks. */
   clocksOf(conversation: string): Promise<readonly ClockView[]>
+  /** Clocks that have not ended, the earliest due first, of all these conversations at once; without an entry: none. */
+  openClocks(conversations: readonly string[]): Promise<ReadonlyMap<string, readonly OpenClock[]>>
+  /**
+   * Excuses a breach. The same again answers the waiver there is. Errors: TL_COMMAND_NOT_FOUND (no such clock, or not of
+   * `conversation`), TL_SLA_NOT_BREACHED, TL_SLA_ALREADY_WAIVED (for another reason), TL_COMMAND_INVALID (the reason).
+   */
+  waive(
+    clock: string,
+    waiver: { readonly reason: string; readonly conversation?: string },
+    context: WaiverContext,
+  ): Promise<WaiverRecord>
   /** Everything about a conversation's clocks: what is counted and what happened, oldest first. null: no such conversation. */
   explain(conversation: string): Promise<SlaExplanation | null>
   start(): Promise<void>
   stop(): Promise<void>
+}
+
+/** `within` is handed the record inside the transaction that writes it. */
+export type WaiverContext = Pick<ActContext, 'cause' | 'within'> & {
+  readonly actor: { readonly kind: 'agent'; readonly id: string }
 }
 
 export interface SlaExplanation {

@@ -6,7 +6,7 @@ import { fire, type Clock } from './clock.js'
 import { clockEvent } from './clock-events.js'
 import { readDue, readFacts, writeClocks, type ConversationFacts } from './clock-store.js'
 import type { FollowDeps } from './follow.js'
-import { BREACH } from './levels.js'
+import { BREACH, isWarning } from './levels.js'
 import { policyFacts } from './policy-facts.js'
 
 export interface EscalateDeps extends FollowDeps {
@@ -52,7 +52,7 @@ export async function fireDue(
     const about = facts.get(clock.conversation)
     for (const level of fired.levels) {
       if (level === BREACH) events.push(clockEvent('sla.breached', fired.clock, { level }))
-      else if (level.endsWith('%')) events.push(clockEvent('sla.warned', fired.clock, { level }))
+      else if (isWarning(level)) events.push(clockEvent('sla.warned', fired.clock, { level }))
       const ordered = about === undefined ? null : escalationOf(deps, about, clock, level)
       if (ordered === null) continue
       events.push(clockEvent('sla.escalated', fired.clock, { level, ...ordered }))

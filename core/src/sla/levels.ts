@@ -8,6 +8,11 @@ export function isLevel(text: string): boolean {
   return LEVEL.test(text)
 }
 
+/** A level before the target: word that it will be late soon. */
+export function isWarning(level: string): boolean {
+  return level.endsWith('%') && level !== BREACH
+}
+
 /** Seconds of calendar time after which a level fires. */
 export function secondsOf(level: string, targetS: number): number {
   const [, percent, minutes] = LEVEL.exec(level) ?? []

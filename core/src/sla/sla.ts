@@ -17,6 +17,7 @@ import type { Ledger } from './ledger.js'
 import { createSlaReader } from './sla-reader.js'
 import { Waiting } from './waiting.js'
 import { createKnownCalendars } from './known-calendars.js'
+import { createWaivers } from './waiver.js'
 
 export interface SlaDeps extends EscalateDeps {
   readonly db: Kysely<Tables>
@@ -87,6 +88,7 @@ export function createSla(deps: SlaDeps): Sla {
   }
   return Object.freeze({
     ...createSlaReader(db),
+    ...createWaivers(deps),
     catchUp: (until) => catchUp(until ?? null),
     async start() {
       await deps.known.remember()

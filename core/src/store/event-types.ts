@@ -58,6 +58,7 @@ export const eventTypes = [
   'sla.missed',
   'sla.cancelled',
   'sla.escalated',
+  'sla.waived',
   'contact.created',
   'contact.updated',
   'identity.linked',

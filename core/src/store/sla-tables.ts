@@ -23,11 +23,20 @@ export interface SlaClockTable {
   fired: string[]
   next_level: string | null
   next_at: Date | null
+  warned_at: Date | null
   breached_at: Date | null
   ended_at: Date | null
   reason: string | null
   opened_by: string | null
   fulfilled_by: string | null
+}
+
+export interface SlaWaiverTable {
+  clock_id: string
+  conversation_id: string
+  reason: string
+  agent_id: string
+  at: Generated<Date>
 }
 
 export interface SlaConversationTable {

@@ -35,7 +35,13 @@ import type { InstallationTable, NodeTable, LeaseTable } from './installation-ta
 import type { SendTable, EarlyReceiptTable, ChannelLimitTable } from './outbound-tables.js'
 import type { RuleVersionTable } from './rule-tables.js'
 import type { ClosedAnswerTable, QueueTable, WorkItemTable, OfferTable, RoutingDecisionTable } from './work-tables.js'
-import type { CalendarVersionTable, SlaClockTable, SlaConversationTable, SlaCursorTable } from './sla-tables.js'
+import type {
+  CalendarVersionTable,
+  SlaClockTable,
+  SlaConversationTable,
+  SlaCursorTable,
+  SlaWaiverTable,
+} from './sla-tables.js'
 
 /**
  * The tables as Kysely sees them; the migrations are the truth and say what each column means. int8 is read as number,
@@ -90,5 +96,6 @@ export interface Tables {
   sla_clock: SlaClockTable
   sla_conversation: SlaConversationTable
   sla_cursor: SlaCursorTable
+  sla_waiver: SlaWaiverTable
   calendar_version: CalendarVersionTable
 }

@@ -4,6 +4,7 @@ import { commands, runCommand, type RunDeps } from '../../src/agents/run-command
 import { systemClock } from '../../src/clock.js'
 import { createIdentity } from '../../src/identity/identity-service.js'
 import { createIds } from '../../src/ids.js'
+import { createWaivers } from '../../src/sla/waiver.js'
 import { conversationWorld } from '../conversations/world.js'
 import { Network, seed, startNode } from '../outbound/fixture.js'
 
@@ -38,6 +39,7 @@ test('the result of a command stands in the transaction of its effect: a crash r
     work: world.routing.work,
     presence: world.routing.presence,
     supervision: world.routing.supervision,
+    sla: createWaivers({ db: store.db, events: world.pipe.sequencer }),
     transact: (run: Parameters<RunDeps['transact']>[0]) => store.db.transaction().execute(run),
   } as unknown as RunDeps
   let count = 0
@@ -74,6 +76,16 @@ test('the result of a command stands in the transaction of its effect: a crash r
   await twice('conversation.setStatus', { conversation: one, status: 'pending' })
   await twice('note.add', { conversation: one, text: 'a note' })
   await twice('conversation.whisper', { conversation: one, text: 'ask for the number' })
+
+  const [clock] = await rows(
+    `insert into sla_clock (id, conversation_id, metric, cycle, policy, policy_version, target_s, calendar, calendar_version,
+       state, used_s, started_at, levels, fired, breached_at)
+     values (gen_random_uuid(), $1, 'first_reply', 1, 'standard', '1', 60, 'always', 'always', 'breached', 60, now(), '{}',
+       '{100%}', now())
+     returning id`,
+    [one],
+  )
+  await twice('sla.waive', { clock: clock!['id'], reason: 'the office had no power' })
 
   const { joinId } = await twice('identity.join', { from: bob, into: ann, reason: 'the same voice' })
   await twice('identity.undo', { joinId })

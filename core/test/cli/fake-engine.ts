@@ -4,7 +4,7 @@ import type { SlaExplanation } from '../../src/sla/contract.js'
 import type { InboxService, ParkedEvent } from '../../src/inbound/contract.js'
 
 const at = new Date('2026-03-09T10:00:00Z')
-/** A conversation whose first reply came late. */
+/** A conversation whose first reply came late, and was excused. */
 export const explained: SlaExplanation = {
   conversation: '01890000-0000-7000-8000-000000000001',
   status: 'open',
@@ -25,14 +25,19 @@ export const explained: SlaExplanation = {
       touchpoint: null,
       startedAt: at,
       dueAt: at,
+      warnedAt: null,
       breachedAt: at,
       endedAt: at,
       reason: null,
       fired: ['75%', '100%'],
       next: null,
+      waiver: { reason: 'the office had no power', by: 'ada', at },
     },
   ],
-  events: [{ at, type: 'sla.breached', data: { metric: 'first_reply', cycle: 1, level: '100%' } }],
+  events: [
+    { at, type: 'sla.breached', data: { metric: 'first_reply', cycle: 1, level: '100%' } },
+    { at, type: 'sla.waived', data: { metric: 'first_reply', cycle: 1, reason: 'the office had no power' } },
+  ],
 }
 
 export interface FakeEngine {

@@ -164,7 +164,9 @@ test('sla explain shows promise, use and what happened', async (t) => {
   const found = await command(t, ['sla', 'explain', explained.conversation])
   t.equal(found.code, 0)
   t.match(found.output, /open, priority normal, handled by human; nobody waits/)
-  t.match(found.output, /first_reply\s+met_late\s+15 min\s+15 min/)
+  t.match(found.output, /first_reply\s+met_late, waived\s+15 min\s+15 min/)
+  t.equal(found.output.split('the office had no power').length, 2, 'who excused it and why, once')
+  t.match(found.output, /waived\s+first_reply 1 {2}by ada: the office/)
   t.match(found.output, /sla\.breached\s+first_reply 1 {2}100%/)
   t.match(JSON.parse((await command(t, ['sla', 'explain', explained.conversation, '--json'])).output), {
     clocks: [{ usedS: 901 }],

@@ -127,6 +127,18 @@ export const supervisionCommands: readonly Command[] = [
     run: (deps, data, { actor, cause, within }) =>
       deps.conversations.addNote(data.conversation, data.text, { actor, cause, within }, { whisper: true }),
   }),
+  command<{ clock: string; conversation?: string; reason: string }>({
+    type: 'sla.waive',
+    scope: 'supervise',
+    summary:
+      'Excuse a breach, with a reason that is kept; the clock stays what it is. `conversation`: refused when the clock is of another one.',
+    mutates: true,
+    properties: { clock: id, conversation: id, reason: { type: 'string', minLength: 1, maxLength: 500 } },
+    required: ['clock', 'reason'],
+    run: async (deps, { clock, ...waiver }, { actor, cause, within }) => ({
+      waiver: await deps.sla.waive(clock, waiver, { actor, cause, within }),
+    }),
+  }),
   command<{ agent: string; fromMs: number; toMs: number }>({
     type: 'agent.adherence',
     scope: 'supervise',

@@ -35,7 +35,13 @@ function print(invocation: Invocation, found: SlaExplanation): void {
   const head = ['metric', 'state', 'target', 'used', 'due', 'calendar', 'policy']
   const none = 'No clock: no policy of rules/sla.json promises anything for this conversation.'
   printList(invocation, found.clocks, head, rowOf, none)
+  for (const { metric, cycle, waiver } of found.clocks) {
+    if (waiver !== null)
+      terminal.out(`  ${dateText(waiver.at)}  waived         ${metric} ${cycle}  by ${waiver.by}: ${waiver.reason}`)
+  }
   for (const event of found.events) {
+    // Shown above, where it stands also when the log has gone on.
+    if (event.type === 'sla.waived') continue
     const { metric, cycle, level, reason, rule } = event.data as Readonly<Record<string, unknown>>
     const why = [level, reason, rule].filter((part) => typeof part === 'string').join(', ')
     terminal.out(
@@ -47,7 +53,7 @@ function print(invocation: Invocation, found: SlaExplanation): void {
 function rowOf(clock: ClockView): readonly string[] {
   return [
     clock.cycle === 1 ? clock.metric : `${clock.metric} ${clock.cycle}`,
-    clock.reason === null ? clock.state : `${clock.state} (${clock.reason})`,
+    `${clock.state}${clock.reason === null ? '' : ` (${clock.reason})`}${clock.waiver === null ? '' : ', waived'}`,
     spanText(clock.targetS),
     spanText(clock.usedS),
     clock.dueAt === null ? '' : dateText(clock.dueAt),

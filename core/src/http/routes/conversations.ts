@@ -8,30 +8,6 @@ const limit = { type: 'integer', minimum: 1, maximum: 100, default: 50 } as cons
 const cursor = { type: 'string', maxLength: 300 } as const
 const idParams = { type: 'object', properties: { id: { type: 'string', format: 'uuid' } }, required: ['id'] } as const
 
-const time = { type: 'string', format: 'date-time', nullable: true } as const
-const clock = {
-  type: 'object',
-  additionalProperties: true,
-  properties: {
-    id: { type: 'string' },
-    metric: {
-      type: 'string',
-      description: 'first_reply, next_reply, periodic_update, requester_wait, agent_work, total_resolution',
-    },
-    cycle: { type: 'integer' },
-    state: { type: 'string', description: 'running, paused, met, breached, met_late or cancelled' },
-    policy: { type: 'string', description: 'Rule of sla.json' },
-    targetS: { type: 'number', description: 'Promised seconds, in time of the calendar' },
-    usedS: { type: 'number', description: 'Seconds used until the last change' },
-    calendar: { type: 'string', nullable: true },
-    startedAt: time,
-    dueAt: time,
-    breachedAt: time,
-    endedAt: time,
-    reason: { type: 'string', nullable: true },
-  },
-} as const
-
 /** The same reads as over the socket, and the commands an integrator needs. */
 export async function conversationRoutes(app: FastifyInstance, deps: HttpDeps): Promise<void> {
   const { accounts, conversations } = deps
@@ -101,19 +77,6 @@ export async function conversationRoutes(app: FastifyInstance, deps: HttpDeps): 
     handler: async (request) => {
       await find(idOf(request))
       return { items: await deps.work.decisions(idOf(request)) }
-    },
-  })
-  app.get('/v1/conversations/:id/clocks', {
-    schema: {
-      summary: 'What was promised and how much of it is used: SLA clocks, those that run first',
-      tags: ['conversations'],
-      params: idParams,
-      response: { 200: { type: 'object', properties: { items: { type: 'array', items: clock } } } },
-    },
-    preHandler: read,
-    handler: async (request) => {
-      await find(idOf(request))
-      return { items: await deps.sla.clocksOf(idOf(request)) }
     },
   })
   app.post('/v1/conversations/:id/messages', {

@@ -59,13 +59,15 @@ export async function sessionRoutes(app: FastifyInstance, deps: HttpDeps): Promi
         deps.conversations.list({ assignee: principal.agent, limit: 100 }),
         deps.work.queueStats(),
       ])
+      const mine = conversations.items.filter((one) => one.status !== 'resolved')
+      const clocks = await deps.sla.openClocks(mine.map((one) => one.id))
       return {
         epoch: deps.reader.epoch,
         position,
         agent: { id: principal.agent, name: principal.name, role: principal.role },
         presence,
         offers,
-        conversations: conversations.items.filter((one) => one.status !== 'resolved'),
+        conversations: mine.map((one) => ({ ...one, clocks: clocks.get(one.id) ?? [] })),
         queues,
       }
     },
