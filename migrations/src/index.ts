@@ -14,6 +14,7 @@ import * as flight from './0013_flight.js'
 import * as hands from './0014_hands.js'
 import * as vacuum from './0015_vacuum.js'
 import * as waiver from './0016_waiver.js'
+import * as fair from './0017_fair.js'
 
 /** Every migration by name; the names' order is the order of running. Forward only: none has a `down`. */
 export const migrations: Readonly<Record<string, Migration>> = Object.freeze({
@@ -32,4 +33,5 @@ export const migrations: Readonly<Record<string, Migration>> = Object.freeze({
   '0014_hands': { up: hands.up },
   '0015_vacuum': { up: vacuum.up },
   '0016_waiver': { up: waiver.up },
+  '0017_fair': { up: fair.up },
 })

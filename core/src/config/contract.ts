@@ -74,6 +74,14 @@ export interface QueueConfig {
   readonly selection?: SelectionMode
   /** Seconds an item waits for a preferred agent who is full; null or absent: by sort of channel. */
   readonly holdSeconds?: number | null
+  /** Absent: an agent gets as many new items as there is room for. */
+  readonly fairShare?: FairShareConfig
+}
+
+/** So many new items an agent, within so many minutes. */
+export interface FairShareConfig {
+  readonly items: number
+  readonly minutes: number
 }
 
 export type SelectionMode = 'least_loaded' | 'longest_idle' | 'round_robin' | 'best_skill'

@@ -90,6 +90,16 @@ export const queue: SchemaNode = {
       default: null,
       description: 'How long work waits for a preferred agent who is full; absent: chat 30, messages 300, e-mail 7200.',
     },
+    fairShare: {
+      type: 'object',
+      description: 'Most new items an agent gets in a while; absent: as many as there is room for.',
+      additionalProperties: false,
+      properties: {
+        items: { type: 'integer', minimum: 1, maximum: 1000, description: 'So many new items an agent …' },
+        minutes: { type: 'integer', minimum: 1, maximum: 1440, description: '… within so many minutes.' },
+      },
+      required: ['items', 'minutes'],
+    },
   }),
 }
 export const agent: SchemaNode = {

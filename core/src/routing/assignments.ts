@@ -200,7 +200,14 @@ export async function claimWork(
         units: item.units,
       } as const
       await insertOffers(trx, [
-        { ...offer, channelKind: item.channelKind, forced: force, reason: 'claimed', seconds: 0 },
+        {
+          ...offer,
+          channelKind: item.channelKind,
+          forced: force,
+          reason: 'claimed',
+          seconds: 0,
+          newIn: force ? null : item.queue,
+        },
       ])
       await setAssigned(trx, item.id, agent)
       const version = await place(trx, conversation, { queue: item.queue, assignee: agent })

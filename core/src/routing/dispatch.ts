@@ -5,6 +5,7 @@ import type { Tables } from '../store/tables.js'
 import { readCandidates, type KnownAgents } from './agent-store.js'
 import { among } from './among.js'
 import { insertTraces, lockQueued, lockQueues, writeChanges } from './dispatch-store.js'
+import { readFairShares } from './fair-share.js'
 import { count, fits, lockLoads, writeLoads } from './load-store.js'
 import { makeOffers, type MakeOfferDeps } from './make-offers.js'
 import { createMatcher, SMALLEST, type Match } from './match.js'
@@ -54,6 +55,7 @@ export async function dispatchQueues(
       defaultQueue: deps.config.defaultQueue,
       candidates,
       now: now.getTime(),
+      shares: await readFairShares(trx, locked, queues, candidates),
       allows: deps.shifts.allowsAt(now),
     })
     const room = () => candidates.some((one) => isRoomy(one, SMALLEST, queues.values()))

@@ -47,6 +47,7 @@ export async function makeOffers(
     state: 'pending' as const,
     forced: false,
     epoch: one.epoch + 1,
+    newIn: one.queue,
   }))
   const expires = await insertOffers(trx, offers)
   await setOffered(

@@ -1,6 +1,7 @@
 import type { PlanStep } from '@throughline/plugin-sdk'
 import type { QueueConfig } from '../config/contract.js'
 import { parseSteps, type Change } from './dispatch-store.js'
+import { NO_SHARES, type FairShares } from './fair-share.js'
 import type { ScanRow } from './scan-store.js'
 import type { ShiftAllows } from './shifts.js'
 import { holdOf, REAL_TIME } from './units.js'
@@ -25,9 +26,13 @@ export interface MatchContext {
   readonly candidates: readonly Candidate[]
   /** Shifts that end soon leave an agent out of what would take too long. */
   readonly allows?: ShiftAllows
+  /** What agents may still have of the new work of queues that share it out; counted up as items are matched. */
+  readonly shares?: FairShares
   /** The database's clock, in milliseconds. */
   readonly now: number
 }
+
+type Context = MatchContext & { readonly shares: FairShares }
 
 export interface Match {
   readonly row: ScanRow
@@ -72,7 +77,7 @@ interface Kind {
   readonly staffed: boolean
   /** Somebody who qualifies takes work of this sort now. */
   readonly attended: boolean
-  /** Those of them who had room when the pass began. */
+  /** Those of them who had room, and some of their share left, when the pass began. */
   readonly free: readonly Candidate[]
   /** Those and the full ones. Only asked for when an offer is made: everybody is looked at. */
   readonly open: () => readonly Candidate[]
@@ -100,7 +105,9 @@ interface Judged {
   readonly last: boolean
 }
 
-export function createMatcher(context: MatchContext): Matcher {
+export function createMatcher(given: MatchContext): Matcher {
+  const context: Context = { shares: NO_SHARES, ...given }
+  const { shares } = context
   const kinds = new Map<string, Kind>()
   const parsed = new Map<string | null, readonly PlanStep[]>()
   const roomy = context.candidates.filter((one) => isRoomy(one, SMALLEST, context.queues.values()))
@@ -146,7 +153,7 @@ export function createMatcher(context: MatchContext): Matcher {
       const free = kind.free.filter((candidate) => !asked.includes(candidate))
       const next = choose(row, untilOf(row), kind, free, context)
       if (next === null) break
-      reserve(next, row)
+      reserve(next, row, shares)
       asked.push(next)
     }
     return asked.slice(1)
@@ -165,11 +172,12 @@ export function createMatcher(context: MatchContext): Matcher {
       preferred?.candidate ?? (preferred !== null || kind.full ? null : choose(row, excluded, kind, kind.free, context))
     const alert = declined && row.reason !== 'all_declined' ? 'all_declined' : null
     if (candidate !== null) {
-      reserve(candidate, row)
+      reserve(candidate, row, shares)
       const others = rest(row, kind, candidate)
       const change = advance.changed ? { id: row.id, step, reason: null, ...advance.of } : null
       const over = preferred?.over === true
-      const trace = traceOf(row, excluded, candidate, kind, context.now, { over, interruptible: interruptible(row) })
+      const how = { over, shares, interruptible: interruptible(row) }
+      const trace = traceOf(row, excluded, candidate, kind, context.now, how)
       return { row, candidate, others, change, step, trace, over, translate, alert }
     }
     // Excluded agents and preferred ones make this item's case different from its kind's.
@@ -187,16 +195,22 @@ export function createMatcher(context: MatchContext): Matcher {
     return { row, candidate: null, others: [], change, step, trace, over: false, translate, alert: raised }
   }
 
-  const hopeful = (row: ScanRow): boolean => {
+  const isHopeful = (row: ScanRow): boolean => {
     // These are read one by one.
     if (row.reason === 'hold_preferred') return false
     const { advance, kind, reason, lost, last } = judge(row, 0)
     const settled = row.reason === 'all_declined' || (row.reason === 'unattended' && last && !kind.attended)
     if (advance.changed || lost || (reason !== row.reason && !settled)) return true
     return (
-      !kind.full && kind.free.some((candidate) => hasRoom(candidate, row.channelKind, row.units, interruptible(row)))
+      !kind.full &&
+      kind.free.some(
+        (candidate) =>
+          shares.allows(row, candidate.agent) && hasRoom(candidate, row.channelKind, row.units, interruptible(row)),
+      )
     )
   }
+  const hopeful = (row: ScanRow): boolean =>
+    isHopeful(row) || (shares.isMixed(row) && isHopeful({ ...row, again: row.again !== true }))
   return { match, hopeful }
 }
 
@@ -219,7 +233,7 @@ function askPreferred(
   kind: Kind,
   byName: ReadonlyMap<string, Candidate>,
   excluded: Readonly<Record<string, number>>,
-  context: MatchContext,
+  context: Context,
 ): Preferred | null {
   if (row.preferred.length === 0) return null
   const left = (context.queues.get(row.queue)?.holdSeconds ?? holdOf(row.channelKind)) - row.elapsedS
@@ -227,8 +241,10 @@ function askPreferred(
     const candidate = byName.get(name)
     if (candidate === undefined || !kind.isOpen(candidate) || (excluded[name] ?? 0) > context.now) continue
     const interruptible = context.queues.get(row.queue)?.interruptible ?? []
-    if (hasRoom(candidate, row.channelKind, row.units, interruptible)) return { candidate, over: false, holdS: 0 }
-    if (row.overcommit.includes(name) && mayGoOver(candidate)) return { candidate, over: true, holdS: 0 }
+    const fair = context.shares.allows(row, name)
+    if (fair && hasRoom(candidate, row.channelKind, row.units, interruptible))
+      return { candidate, over: false, holdS: 0 }
+    if (fair && row.overcommit.includes(name) && mayGoOver(candidate)) return { candidate, over: true, holdS: 0 }
     if (left > 0) return { candidate: null, over: false, holdS: left }
   }
   return null
@@ -247,14 +263,15 @@ function advanceTo(steps: readonly PlanStep[], row: ScanRow, step: number) {
 
 function kindOf(
   kinds: Map<string, Kind>,
-  { candidates, queues, allows }: MatchContext,
+  { candidates, queues, allows, shares }: Context,
   roomy: readonly Candidate[],
   row: ScanRow,
   steps: readonly PlanStep[],
   step: number,
   names: readonly string[],
 ): Kind {
-  const key = `${row.channelKind} ${row.units} ${step} ${names.join(' ')} ${row.steps ?? ''} ${row.skills === undefined ? '' : JSON.stringify(row.skills)}`
+  // Who has had their share of what is new may have what is not.
+  const key = `${shares.limits(row) ? 'new ' : ''}${row.channelKind} ${row.units} ${step} ${names.join(' ')} ${row.steps ?? ''} ${row.skills === undefined ? '' : JSON.stringify(row.skills)}`
   const known = kinds.get(key)
   if (known !== undefined) return known
   const needs = names.flatMap((name) => queues.get(name) ?? []).map((queue) => demanding(queue, row.skills ?? {}))
@@ -263,7 +280,7 @@ function kindOf(
     takes(candidate, row.channelKind) &&
     allows?.(candidate.agent, row.queue, row.channelKind) !== false &&
     qualifies(candidate, ways)
-  const free = roomy.filter(open)
+  const free = roomy.filter((candidate) => open(candidate) && shares.allows(row, candidate.agent))
   const unfitBecause = (candidate: Candidate): string | null => {
     if (!inTeams(candidate, ways)) return null
     if (!candidate.available) return 'unavailable'
@@ -308,14 +325,16 @@ function choose(
   excluded: Readonly<Record<string, number>>,
   kind: Kind,
   free: readonly Candidate[],
-  { queues, now }: MatchContext,
+  { queues, now, shares }: Context,
 ): Candidate | null {
   const queue = queues.get(row.queue)
   const asking = { mode: queue?.selection ?? 'least_loaded', skills: kind.skills } as const
-  return select({ ...row, excluded, interruptible: queue?.interruptible ?? [] }, free, now, asking)
+  const fair = shares.limits(row) ? free.filter((candidate) => shares.allows(row, candidate.agent)) : free
+  return select({ ...row, excluded, interruptible: queue?.interruptible ?? [] }, fair, now, asking)
 }
 
-function reserve(candidate: Candidate, row: ScanRow): void {
+function reserve(candidate: Candidate, row: ScanRow, shares: FairShares): void {
+  shares.count(row, candidate.agent)
   candidate.reserved += row.units
   candidate.byChannel[row.channelKind] = (candidate.byChannel[row.channelKind] ?? 0) + 1
 }
@@ -335,7 +354,7 @@ function traceOf(
   chosen: Candidate,
   kind: Kind,
   now: number,
-  { over, interruptible }: { readonly over: boolean; readonly interruptible: readonly string[] },
+  how: { readonly over: boolean; readonly shares: FairShares; readonly interruptible: readonly string[] },
 ): Match['trace'] {
   const others = kind
     .open()
@@ -346,11 +365,13 @@ function traceOf(
     why:
       (excluded[candidate.agent] ?? 0) > now
         ? 'excluded'
-        : hasRoom(candidate, row.channelKind, row.units, interruptible)
-          ? 'ranked_after'
-          : 'no_room',
+        : !hasRoom(candidate, row.channelKind, row.units, how.interruptible)
+          ? 'no_room'
+          : how.shares.allows(row, candidate.agent)
+            ? 'ranked_after'
+            : 'fair_share',
   }))
   const all = [...passedOver, ...kind.unfit()].slice(0, SHOWN)
-  const reason = over ? 'overcommit' : row.preferred.includes(chosen.agent) ? 'preferred' : 'least_loaded'
+  const reason = how.over ? 'overcommit' : row.preferred.includes(chosen.agent) ? 'preferred' : 'least_loaded'
   return { reason, passedOver: all }
 }

@@ -70,6 +70,8 @@ export interface NewOffer {
   readonly reason: string | null
   readonly seconds: number
   readonly broadcast?: boolean
+  /** Counts for the fair share of this queue, if nobody has had the item yet; null or absent: it does not. */
+  readonly newIn?: string | null
 }
 
 /** The items' locks are held. Answers when each offer expires, by the database's clock. */
@@ -79,12 +81,14 @@ export async function insertOffers(
 ): Promise<ReadonlyMap<string, Date>> {
   const { rows } = await sql<{ id: string; expires_at: Date }>`
     insert into offer (id, item_id, conversation_id, agent_id, state, epoch, units, channel_kind, forced, reason,
-      broadcast, expires_at, decided_at, accepted_at)
+      broadcast, expires_at, decided_at, accepted_at, new_in)
     select id, item, conversation, agent, state, epoch, units, "channelKind", forced, reason,
       coalesce(broadcast, false), clock_timestamp() + make_interval(secs => seconds), case when state = 'accepted' then clock_timestamp() end,
-      case when state = 'accepted' then clock_timestamp() end
+      case when state = 'accepted' then clock_timestamp() end,
+      case when "newIn" is not null and not (select w.was_taken from work_item w where w.id = r.item) then "newIn" end
     from jsonb_to_recordset(${JSON.stringify(offers)}::jsonb) as r(id uuid, item uuid, conversation uuid, agent text,
-      state text, epoch int, units int, "channelKind" text, forced boolean, reason text, seconds double precision, broadcast boolean)
+      state text, epoch int, units int, "channelKind" text, forced boolean, reason text, seconds double precision, broadcast boolean,
+      "newIn" text)
     returning id, expires_at`.execute(trx)
   return new Map(rows.map((row) => [row.id, row.expires_at]))
 }

@@ -13,7 +13,8 @@ export async function assignReturned(
     with given as (
       select * from jsonb_to_recordset(${JSON.stringify(given)}::jsonb) as r(item uuid, agent text)
     ), assigned as (
-      update work_item w set state = 'assigned', assignee = g.agent, epoch = w.epoch + 1, waiting_reason = null
+      update work_item w set state = 'assigned', assignee = g.agent, epoch = w.epoch + 1, waiting_reason = null,
+        was_taken = true
       from given g where w.id = g.item returning w.conversation_id, w.assignee
     )
     update conversation c set assignee = a.assignee, version = c.version + 1 from assigned a

@@ -68,6 +68,8 @@ export async function giveBack(
     units: item.units,
     channelKind: item.channelKind,
     forced: false,
+    // Nothing new, so no fair share counts it.
+    newIn: null,
     reason: 'returned',
     seconds: 0,
   }))

@@ -25,6 +25,8 @@ export interface ScanRow {
   readonly reason: string | null
   /** Items of one class ask for the same at the same step and wait for the same reason. A hash of 53 bits. */
   readonly class: number
+  /** Somebody has had it before: it is not new. */
+  readonly again?: boolean
   /** Place in the queue, in microseconds: a Date would cut them off and skip or repeat rows. */
   readonly rankUs: number
   readonly firstUs: number
@@ -32,7 +34,7 @@ export interface ScanRow {
 
 const columns = sql.raw(`w.id, w.conversation_id as conversation, w.channel, w.channel_kind as "channelKind", w.queue,
   w.extra_queues as "extraQueues", w.priority, w.units, w.skills, w.preferred, w.overcommit, w.excluded, w.plan->>'steps' as steps,
-  w.plan_version as "planVersion", w.step, w.waiting_reason as reason, w.class,
+  w.plan_version as "planVersion", w.step, w.waiting_reason as reason, w.class, w.was_taken as again,
   extract(epoch from clock_timestamp() - w.step_from)::float8 as "elapsedS",
   (extract(epoch from w.rank_at) * 1000000)::float8 as "rankUs",
   (extract(epoch from w.first_enqueued_at) * 1000000)::float8 as "firstUs"`)

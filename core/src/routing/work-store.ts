@@ -157,7 +157,8 @@ export async function setOffered(trx: Transaction<Tables>, items: readonly strin
 
 export async function setAssigned(trx: Transaction<Tables>, item: string, agent: string): Promise<void> {
   await sql`
-    update work_item set state = 'assigned', assignee = ${agent}, epoch = epoch + 1, waiting_reason = null, hold_until = null
+    update work_item set state = 'assigned', assignee = ${agent}, epoch = epoch + 1, waiting_reason = null, hold_until = null,
+      was_taken = true
     where id = ${item}`.execute(trx)
 }
 

@@ -61,6 +61,8 @@ export interface WorkItemTable {
   step_due_at: ColumnType<Date | null, never, never>
   /** The earliest promise of a reply; part of the rank. */
   sla_due_at: Date | null
+  /** Somebody has had it: it is not new any more. */
+  was_taken: Generated<boolean>
 }
 
 export interface OfferTable {
@@ -82,6 +84,8 @@ export interface OfferTable {
   accepted_at: Date | null
   full_units: number | null
   reactivated_at: Date | null
+  /** The queue whose fair share it counts for. */
+  new_in: string | null
 }
 
 export interface RoutingDecisionTable {

@@ -282,6 +282,15 @@ test('calendars may run overnight, touch, end at 24:00 and span midnight of the 
   t.end()
 })
 
+test('a fair share has a number of items and a period', (t) => {
+  const text = (share: string) => `version: 1\nqueues:\n  support: { fairShare: ${share} }\n`
+  t.same(mustLoad(text('{ items: 4, minutes: 60 }')).queues[0]?.fairShare, { items: 4, minutes: 60 })
+  t.equal(mustLoad('version: 1\nqueues: { support: {} }\n').queues[0]?.fairShare, undefined, 'absent: none')
+  for (const share of ['{ items: 4 }', '{ minutes: 60 }', '{ items: 0, minutes: 60 }', '4'])
+    t.notOk(load(text(share)).ok, share)
+  t.end()
+})
+
 const webhookText = [
   'version: 1',
   'webhooks:',
