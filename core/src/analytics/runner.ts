@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isPluginError, type Analytics, type Logger } from '@throughline/plugin-sdk'
 import type { EventReader } from '../events/contract.js'
 import type { Leases } from '../jobs/contract.js'
+import { pauseUntil } from '../pause.js'
 import type { Instance } from '../plugins/contract.js'
 import type { CursorStore } from './cursor-store.js'
 import { redactEvent } from './redact.js'
@@ -162,7 +163,7 @@ function watchNews(reader: EventReader): { reset(): void; wait(signal: AbortSign
       if (news || signal.aborted) return
       const woken = new AbortController()
       wake = () => woken.abort()
-      await delay(5_000, undefined, { signal: AbortSignal.any([signal, woken.signal]) }).catch(() => undefined)
+      await pauseUntil(5_000, woken, signal)
       wake = undefined
     },
     stop,

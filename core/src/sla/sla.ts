@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '@throughline/plugin-sdk'
 import type { Kysely } from 'kysely'
 import type { Calendars } from '../calendars/contract.js'
 import type { Config } from '../config/contract.js'
 import type { EventReader, EventWriter, NewEvent, StoredEvent } from '../events/contract.js'
+import { pauseUntil } from '../pause.js'
 import type { Rules, WorkRanks, WorkService } from '../routing/contract.js'
 import { retryTransaction } from '../store/retry-transaction.js'
 import type { Tables } from '../store/tables.js'
@@ -113,8 +113,7 @@ async function run(deps: SlaDeps, catchUp: (until: null) => Promise<void>, signa
   const pause = async (ms: number, untilNews: boolean): Promise<void> => {
     const woken = new AbortController()
     if (untilNews) wake = () => woken.abort()
-    if (!(untilNews && news))
-      await delay(ms, undefined, { signal: AbortSignal.any([signal, woken.signal]) }).catch(() => undefined)
+    if (!(untilNews && news)) await pauseUntil(ms, woken, signal)
     wake = null
   }
   while (!signal.aborted) {

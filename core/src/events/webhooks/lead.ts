@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock, Logger } from '@throughline/plugin-sdk'
 import type { Kysely } from 'kysely'
 import type { WebhookConfig } from '../../config/contract.js'
+import { pauseUntil } from '../../pause.js'
 import type { Tables } from '../../store/tables.js'
 import type { EventReader, EventWriter, LoggedEvent } from '../contract.js'
 import type { Due, WayOut } from './contract.js'
@@ -66,8 +66,7 @@ export async function lead(led: Lead): Promise<void> {
       if (gap) log.error({ webhook: endpoint.id }, 'events had left the log before this webhook was served')
       const sent = before.pausedMs > 0 ? 0 : await sendDue(led, before.failures)
       if (read === takeMost || sent > 0) continue
-      const signals = AbortSignal.any([signal, wake.signal])
-      await delay(limits.standbyMs, undefined, { signal: signals }).catch(() => undefined)
+      await pauseUntil(limits.standbyMs, wake, signal)
     }
   } finally {
     leave()
