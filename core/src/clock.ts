@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 /** The engine's view of time and chance. Injected everywhere, so that tests decide both. Leases use database time. */
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -10,3 +11,15 @@ const offsetMs = process.env['NODE_ENV'] === 'test' ? Number(process.env['THROUG
 export const systemClock: Clock = Object.freeze(
   offsetMs === 0 ? { now: () => Date.now() } : { now: () => Date.now() + offsetMs },
 )
+
+/**
+ * Waits so many milliseconds, or until `woken` or `signal` is aborted; never throws. `AbortSignal.any` would leave a weak
+ * reference behind at the longer-lived signal for every pause: a loop that is woken with each message fills memory with them.
+ */
+export async function pauseUntil(ms: number, woken: AbortController, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  const end = () => woken.abort()
+  signal.addEventListener('abort', end, { once: true })
+  await delay(ms, undefined, { signal: woken.signal }).catch(() => undefined)
+  signal.removeEventListener('abort', end)
+}

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { test } from 'tap'
-import { pauseUntil } from '../src/pause.js'
+import { pauseUntil } from '../src/clock.js'
 
 test('a pause ends when it is woken, when everything stops, and by itself', async (t) => {
   const stop = new AbortController()

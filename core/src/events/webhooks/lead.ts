@@ -1,7 +1,7 @@
 import type { Clock, Logger } from '@throughline/plugin-sdk'
 import type { Kysely } from 'kysely'
 import type { WebhookConfig } from '../../config/contract.js'
-import { pauseUntil } from '../../pause.js'
+import { pauseUntil } from '../../clock.js'
 import type { Tables } from '../../store/tables.js'
 import type { EventReader, EventWriter, LoggedEvent } from '../contract.js'
 import type { Due, WayOut } from './contract.js'
