@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+
 /** The engine's view of time and chance. Injected everywhere, so that tests decide both. Leases use database time. */
 export interface Clock {
   /** Milliseconds since the epoch. */

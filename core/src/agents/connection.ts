@@ -219,9 +219,7 @@ export class Connection {
     let mode: 'fresh' | 'resumed' | 'resync' = 'fresh'
     let pending: readonly StoredEvent[] = []
     if (cursor !== null) {
-      if (cursor.epoch === reader.epoch) await reader.reach(cursor.position)
-      const events =
-        cursor.epoch === reader.epoch && cursor.position <= reader.head() ? await this.#collect(cursor.position) : null
+      const events = cursor.epoch === reader.epoch ? await this.#collect(cursor.position) : null
       mode = events === null ? 'resync' : 'resumed'
       pending = events ?? []
     }
@@ -249,9 +247,14 @@ export class Connection {
     for (const event of pending) this.#offer(wireOf(event))
   }
 
-  /** Everything after a position up to the head as it is when the last page was read; null: no longer kept, or too much. */
+  /**
+   * Everything after a position up to the head as it is when the last page was read; null: no longer kept, too much, or a
+   * position that nobody has given.
+   */
   async #collect(after: number): Promise<StoredEvent[] | null> {
     const { reader } = this.#deps
+    await reader.reach(after)
+    if (after > reader.head()) return null
     const events: StoredEvent[] = []
     let position = after
     while (position < reader.head()) {
@@ -272,8 +275,7 @@ export class Connection {
     }
     // Nothing is delivered meanwhile; `deliver` would otherwise overtake the replay.
     this.#phase = 'greeting'
-    await this.#deps.reader.reach(position)
-    const events = position > this.#deps.reader.head() ? null : await this.#collect(position).catch(() => null)
+    const events = await this.#collect(position).catch(() => null)
     if ((this.#phase as Phase) === 'closed') return
     this.#phase = 'live'
     if (events === null) {

@@ -1,5 +1,6 @@
 import { idOf, listOf, numberOf, objectOf, textOf } from '@throughline/plugin-sdk'
 import type { Card, Choice, MediaHandle, MediaKind, Part } from '@throughline/plugin-sdk'
+import { given } from './given.js'
 import { Refusal } from './refusal.js'
 
 const mediaKinds = new Set<string>(['image', 'audio', 'video', 'file', 'voice', 'sticker'])
@@ -13,12 +14,11 @@ function partOf(value: unknown, path: string): Part {
   const part = objectOf(value)
   const type = textOf(part['type']) ?? ''
   if (mediaKinds.has(type)) {
-    const caption = textOf(part['caption'])
-    return {
+    return given({
       type: type as MediaKind,
       media: mediaOf(part['media'], `${path}.media`),
-      ...(caption === undefined ? {} : { caption }),
-    }
+      caption: textOf(part['caption']),
+    })
   }
   switch (type) {
     case 'text':
@@ -31,9 +31,7 @@ function partOf(value: unknown, path: string): Part {
       const lat = numberOf(part['lat'])
       const lon = numberOf(part['lon'])
       if (lat === undefined || lon === undefined) throw new Refusal(`${path} needs lat and lon`)
-      const name = textOf(part['name'])
-      const address = textOf(part['address'])
-      return { type, lat, lon, ...(name === undefined ? {} : { name }), ...(address === undefined ? {} : { address }) }
+      return given({ type, lat, lon, name: textOf(part['name']), address: textOf(part['address']) })
     }
     case 'choices':
       return { type, text: need(part['text'], `${path}.text`), choices: choicesOf(part['choices'], `${path}.choices`) }
@@ -73,9 +71,11 @@ function cardOf(value: unknown, path: string): Card {
 function choicesOf(value: unknown, path: string): readonly Choice[] {
   return listOf(value).map((entry, index) => {
     const choice = objectOf(entry)
-    const optional = { value: textOf(choice['value']), url: textOf(choice['url']) }
-    const given = Object.fromEntries(Object.entries(optional).filter(([, text]) => text !== undefined))
-    return { label: need(choice['label'], `${path}[${index}].label`), ...given }
+    return given({
+      label: need(choice['label'], `${path}[${index}].label`),
+      value: textOf(choice['value']),
+      url: textOf(choice['url']),
+    })
   })
 }
 
@@ -85,8 +85,7 @@ function mediaOf(value: unknown, path: string): MediaHandle {
   const url = textOf(media['url'])
   if (url === undefined || url.length > 4000 || !/^https?:\/\/[^\s]+$/i.test(url))
     throw new Refusal(`${path}.url must be an http(s) link`)
-  const optional = { mime: textOf(media['mime']), name: textOf(media['name']), size: numberOf(media['size']) }
-  return { url, ...Object.fromEntries(Object.entries(optional).filter(([, given]) => given !== undefined)) }
+  return given({ url, mime: textOf(media['mime']), name: textOf(media['name']), size: numberOf(media['size']) })
 }
 
 function need(value: unknown, path: string): string {
