@@ -27,6 +27,10 @@ export type OutboundPart = {
   readonly author: { readonly kind: 'agent' | 'bot' | 'system'; readonly name: string | null }
 }
 
+/**
+ * `signal` is aborted when the call takes too long or the instance stops, and is of use until the method has answered; work
+ * that goes on after it listens to `ctx.signal`. `attempt` counts from 1.
+ */
 export type SendControl = { readonly signal: AbortSignal; readonly attempt: number }
 
 export type Media = { readonly bytes: Uint8Array; readonly mime?: string; readonly name?: string }

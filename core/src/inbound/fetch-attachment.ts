@@ -1,4 +1,5 @@
 import { isPluginError, PluginError, type Http } from '@throughline/plugin-sdk'
+import { linkSignals } from '../clock.js'
 import { isThroughlineError, ThroughlineError } from '../errors.js'
 import type { ChannelInstance } from '../plugins/contract.js'
 import type { PendingAttachment } from './attachment-store.js'
@@ -28,7 +29,12 @@ export async function fetchAttachment(deps: FetchDeps, one: PendingAttachment, s
   if (instance?.live?.fetchMedia !== undefined) {
     return instance.call('fetchMedia', FETCH_MS, async (live, limit) => {
       if (live.fetchMedia === undefined) throw unavailable(one.channel)
-      return live.fetchMedia(one.handle, { signal: AbortSignal.any([limit, signal]), attempt: one.attempts })
+      const either = linkSignals(limit, signal)
+      try {
+        return await live.fetchMedia(one.handle, { signal: either.signal, attempt: one.attempts })
+      } finally {
+        either.release()
+      }
     })
   }
   if (one.handle.url === undefined) {

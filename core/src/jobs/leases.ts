@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { linkSignals } from '../clock.js'
 import type { Leases } from './contract.js'
 import type { LeaseStore } from './lease-store.js'
 
@@ -65,10 +66,12 @@ function keep(lease: {
     )
   }, lease.ttlMs / 3)
   let stopped = false
+  const either = linkSignals(lease.signal, lost.signal)
   return {
-    signal: AbortSignal.any([lease.signal, lost.signal]),
+    signal: either.signal,
     async stop() {
       stopped = true
+      either.release()
       clearInterval(timer)
       clearTimeout(deadline)
       await renewing

@@ -11,6 +11,7 @@ import {
   type Threads,
 } from '@throughline/plugin-sdk'
 import type { Kysely } from 'kysely'
+import { linkSignals } from '../clock.js'
 import type { Ingress } from '../inbound/contract.js'
 import type { Periodic } from '../jobs/contract.js'
 import type { Tables } from '../store/tables.js'
@@ -77,12 +78,14 @@ export function createContext(deps: ContextDeps, of: ContextOf): Context {
     every(name, ms, task) {
       if (of.signal.aborted) return
       const stop = deps.periodic.every(`${of.id}/${name}`, ms, (signal) => {
-        const both = AbortSignal.any([signal, of.signal])
-        return attributed({ instance: of.id, signal: both }, async () => task(both)).catch((error: unknown) => {
-          if (both.aborted) return
-          metrics.count('periodic_errors', 1, { task: name })
-          log.warn({ task: name, ...describe(error) }, 'periodic work of the plugin failed')
-        })
+        const both = linkSignals(signal, of.signal)
+        return attributed({ instance: of.id, signal: both.signal }, async () => task(both.signal))
+          .catch((error: unknown) => {
+            if (both.signal.aborted) return
+            metrics.count('periodic_errors', 1, { task: name })
+            log.warn({ task: name, ...describe(error) }, 'periodic work of the plugin failed')
+          })
+          .finally(both.release)
       })
       of.signal.addEventListener('abort', () => void stop().catch(() => undefined), { once: true })
     },

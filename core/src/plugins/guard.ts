@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { isPluginError, type PluginErrorCode } from '@throughline/plugin-sdk'
+import { linkSignals } from '../clock.js'
 import { ThroughlineError } from '../errors.js'
 import { attributed } from './attribution.js'
 import { createBreaker, type Breaker } from './breaker.js'
@@ -142,9 +143,10 @@ async function waited<T>(
   timeoutMs: number,
   run: (signal: AbortSignal) => Promise<T> | T,
 ): Promise<T> {
-  const limit = new AbortController()
   const seat = deps.seats.enter(operation)
-  const signal = AbortSignal.any([deps.signal, limit.signal])
+  const limit = new AbortController()
+  const link = linkSignals(deps.signal, limit.signal)
+  const { signal } = link
   let timer: NodeJS.Timeout | undefined
   let cancel: (() => void) | undefined
   const over = new Promise<never>((_, reject) => {
@@ -170,8 +172,12 @@ async function waited<T>(
     const result = deps.marked(operation, () =>
       attributed({ instance: deps.instance, signal }, async () => run(signal)),
     )
-    // Also when the race is lost: the place is free when the plugin has really ended.
-    result.then(seat.leave, seat.leave)
+    // Also when the race is lost: the place is free and the signal let go when the plugin has really ended.
+    const ended = (): void => {
+      seat.leave()
+      link.release()
+    }
+    result.then(ended, ended)
     return await Promise.race([result, over])
   } finally {
     clearTimeout(timer)

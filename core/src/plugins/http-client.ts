@@ -6,6 +6,7 @@ import {
   type HttpOptions,
   type HttpResponse,
 } from '@throughline/plugin-sdk'
+import { linkSignals } from '../clock.js'
 import type { Egress } from './egress.js'
 import { httpBody } from './http-body.js'
 
@@ -42,7 +43,7 @@ export function createHttp({ egress, clock, signal }: HttpDeps): Http {
     const limit = new AbortController()
     const timeoutMs = options.timeoutMs ?? defaultTimeoutMs
     const timer = setTimeout(() => limit.abort(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
-    const signals = AbortSignal.any([limit.signal, signal, ...(options.signal ? [options.signal] : [])])
+    const link = linkSignals(limit.signal, signal, ...(options.signal ? [options.signal] : []))
     try {
       for (let redirects = 0; ; redirects++) {
         const answer = await egress.request({
@@ -51,7 +52,7 @@ export function createHttp({ egress, clock, signal }: HttpDeps): Http {
           headers,
           body,
           maxBytes: options.maxBytes ?? defaultMaxBytes,
-          signal: signals,
+          signal: link.signal,
         })
         const location = answer.headers['location']
         if (method === 'GET' && answer.status >= 300 && answer.status < 400 && location !== undefined) {
@@ -70,6 +71,7 @@ export function createHttp({ egress, clock, signal }: HttpDeps): Http {
       throw asPluginError(error, method, url.host)
     } finally {
       clearTimeout(timer)
+      link.release()
     }
   }
   return Object.freeze({

@@ -3,6 +3,7 @@ import { test } from 'tap'
 import { currentAttribution } from '../../src/plugins/attribution.js'
 import { createBreaker } from '../../src/plugins/breaker.js'
 import { createGuard } from '../../src/plugins/guard.js'
+import { leftAt } from '../support/left-at-signal.js'
 
 function setUp() {
   const time = { now: 0 }
@@ -105,4 +106,36 @@ test('a stop interrupts calls under way and counts nothing', async (t) => {
   abort.abort(new Error('stop'))
   for (const call of calls) await t.rejects(call, { message: 'stopped' })
   t.same(changes, [])
+})
+
+test('calls leave nothing behind at the signal of their instance, however they end', async (t) => {
+  const { guard, abort } = setUp()
+  for (let i = 0; i < 50; i++) {
+    await guard.call('handle', 1000, async (signal) => signal.aborted)
+    await guard.call('edit', 1000, async () => 'no signal asked for')
+  }
+  await t.rejects(guard.call('send', 1000, (signal) => Promise.reject(new Error(`${signal.aborted}`)))) // prettier-ignore
+  let answer: (() => void) | undefined
+  const slow = (signal: AbortSignal) => new Promise<void>((resolve) => { answer = resolve; void signal }) // prettier-ignore
+  await t.rejects(guard.call('slow', 5, slow), { code: 'TL_PLUGIN_TIMEOUT' })
+  answer?.()
+  await new Promise((resolve) => setImmediate(resolve))
+  t.equal(leftAt(abort.signal), 0)
+})
+
+test('a call in hand is told that its instance stops, one that begins then finds it so', async (t) => {
+  const { guard, abort } = setUp()
+  let heard: unknown
+  const call = guard.call('send', 1000, (signal) => {
+    return new Promise<void>((resolve) =>
+      signal.addEventListener('abort', () => {
+        heard = signal.reason
+        resolve()
+      }),
+    )
+  })
+  abort.abort('stopping')
+  await call
+  t.equal(heard, 'stopping')
+  t.ok(await guard.call('send', 1000, async (signal) => signal.aborted))
 })

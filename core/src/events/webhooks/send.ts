@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { retryAfterMs } from '@throughline/plugin-sdk'
+import { linkSignals } from '../../clock.js'
 import type { WebhookConfig } from '../../config/contract.js'
 import type { LoggedEvent } from '../contract.js'
 import type { WayOut } from './contract.js'
@@ -43,6 +44,7 @@ export async function sendOnce(
 ): Promise<Answer> {
   const timestamp = String(Math.floor(message.now / 1000))
   const limit = AbortSignal.timeout(endpoint.timeoutSeconds * 1000)
+  const either = linkSignals(limit, signal)
   try {
     const { status, headers } = await egress.request({
       method: 'POST',
@@ -57,7 +59,7 @@ export async function sendOnce(
       },
       body: message.body,
       maxBytes: maxAnswerBytes,
-      signal: AbortSignal.any([limit, signal]),
+      signal: either.signal,
     })
     if (status >= 200 && status < 300) return { kind: 'delivered', status, error: null, waitMs: null }
     if (status === 410) return { kind: 'gone', status, error: 'gone', waitMs: null }
@@ -71,5 +73,7 @@ export async function sendOnce(
     const { code, details } = error as { code?: unknown; details?: { refused?: unknown } }
     const word = limit.aborted ? 'timeout' : details?.refused === true ? 'refused' : code
     return { kind: 'failed', status: null, error: typeof word === 'string' ? word : 'unreachable', waitMs: null }
+  } finally {
+    either.release()
   }
 }
