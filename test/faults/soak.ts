@@ -37,30 +37,12 @@ const mood = (name: string, value: Mood): Mischief => ({
   },
 })
 
-/** One a minute, in turn. The first node lives through it all, so that its memory can be followed; deaths are the second one's. */
+/**
+ * One a minute, in turn. The first node lives through it all, so that its memory can be followed; deaths are the second one's.
+ * What leaves the highest water mark comes first, within the warm-up: while a stopped or cut-off node keeps a transaction
+ * open, no dead row can be cleared, and a small table of rows that are updated all the time never gets shorter again.
+ */
 const mischiefs: readonly Mischief[] = [
-  {
-    name: 'kill -9 of a node',
-    async run(world) {
-      await world.kill9(1)
-      await pause(3_000)
-      await world.start(1)
-    },
-  },
-  {
-    name: 'connections to PostgreSQL reset',
-    async run(world) {
-      for (let i = 0; i < 5; i++) {
-        world.line.cut()
-        await pause(300)
-      }
-    },
-  },
-  mood('the network answers 500', { status: 500 }),
-  {
-    name: 'PostgreSQL crashes',
-    run: (world) => world.server.crash(),
-  },
   {
     name: 'a node stands still (SIGSTOP)',
     async run(world) {
@@ -74,7 +56,6 @@ const mischiefs: readonly Mischief[] = [
       world.nodes[1] = node
     },
   },
-  mood('the network hangs', 'hang'),
   {
     name: 'the line to PostgreSQL is silent',
     async run(world) {
@@ -83,6 +64,29 @@ const mischiefs: readonly Mischief[] = [
       world.line.blackhole(false)
     },
   },
+  {
+    name: 'kill -9 of a node',
+    async run(world) {
+      await world.kill9(1)
+      await pause(3_000)
+      await world.start(1)
+    },
+  },
+  {
+    name: 'PostgreSQL crashes',
+    run: (world) => world.server.crash(),
+  },
+  {
+    name: 'connections to PostgreSQL reset',
+    async run(world) {
+      for (let i = 0; i < 5; i++) {
+        world.line.cut()
+        await pause(300)
+      }
+    },
+  },
+  mood('the network answers 500', { status: 500 }),
+  mood('the network hangs', 'hang'),
   {
     name: 'a node is stopped and started (SIGTERM)',
     async run(world) {
