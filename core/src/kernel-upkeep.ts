@@ -3,7 +3,8 @@ import { pruneInbox } from './inbound/inbox-store.js'
 import type { createJobs } from './jobs/jobs.js'
 import type { Tables } from './store/tables.js'
 
-const EVENT_HOURS = 72
+/** Longer than the last retry of a webhook comes after its event (75.6 h, with a fifth more 91 h). */
+const EVENT_HOURS = 96
 const EVENT_ROWS = 1_000_000
 const INBOX_DAYS = 7
 
