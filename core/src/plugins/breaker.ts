@@ -3,12 +3,18 @@
  * success. Time is monotonic milliseconds.
  */
 export interface Breaker {
-  /** May a call go out now? While open, one caller an interval gets true: the probe. */
-  admit(): boolean
+  /** May a call go out now? null: no. While open, one caller an interval may: the probe. */
+  admit(): Pass | null
   succeeded(): void
-  failed(): void
+  /**
+   * While open only the probe's failure counts. Calls that were on their way when it opened fail in a row when a network
+   * hangs, and would shut the way for minutes because it stood still for seconds.
+   */
+  failed(pass: Pass): void
   readonly open: boolean
 }
+
+export type Pass = 'call' | 'probe'
 
 const windowMs = 60_000
 const threshold = 5
@@ -24,20 +30,21 @@ export function createBreaker(now: () => number): Breaker {
       return openUntil !== null
     },
     admit() {
-      if (openUntil === null) return true
-      if (now() < openUntil) return false
+      if (openUntil === null) return 'call'
+      if (now() < openUntil) return null
       // The probe: the next one only after another pause, should this one never come back.
       openUntil = now() + pauseMs
-      return true
+      return 'probe'
     },
     succeeded() {
       openUntil = null
       failures = []
       pauseMs = firstPauseMs
     },
-    failed() {
+    failed(pass) {
       const at = now()
       if (openUntil !== null) {
+        if (pass !== 'probe') return
         pauseMs = Math.min(maxPauseMs, pauseMs * 2)
         openUntil = at + pauseMs
         return

@@ -91,7 +91,8 @@ export function createGuard(deps: GuardDeps): Guard {
     async call(operation, timeoutMs, run) {
       seats.admit(operation)
       const breaker = breakerOf(operation)
-      if (breaker !== null && !breaker.admit()) {
+      const pass = breaker === null ? 'call' : breaker.admit()
+      if (pass === null) {
         throw new ThroughlineError(
           'TL_CHANNEL_UNAVAILABLE',
           `${operation} of ${deps.instance} failed too often; it is tried again in a while. See /v1/admin/plugins.`,
@@ -106,7 +107,7 @@ export function createGuard(deps: GuardDeps): Guard {
         const code = isPluginError(error) ? error.code : 'bug'
         // An instance that is being stopped fails nothing.
         if (!deps.signal.aborted) {
-          if (unhealthy.has(code)) note(breaker, operation, (it) => it.failed(), code)
+          if (unhealthy.has(code)) note(breaker, operation, (it) => it.failed(pass), code)
           else note(breaker, operation, (it) => it.succeeded(), '')
         }
         throw error

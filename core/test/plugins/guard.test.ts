@@ -77,7 +77,7 @@ test('four failures a minute apart open nothing', (t) => {
   let now = 0
   const breaker = createBreaker(() => now)
   for (let i = 0; i < 20; i++) {
-    breaker.failed()
+    breaker.failed('call')
     now += 15_001
   }
   t.equal(breaker.open, false)
@@ -87,11 +87,38 @@ test('four failures a minute apart open nothing', (t) => {
 test('while a probe is out nobody else gets through', (t) => {
   let now = 0
   const breaker = createBreaker(() => now)
-  for (let i = 0; i < 5; i++) breaker.failed()
+  for (let i = 0; i < 5; i++) breaker.failed('call')
   now += 10_000
-  t.equal(breaker.admit(), true)
-  t.equal(breaker.admit(), false)
+  t.equal(breaker.admit(), 'probe')
+  t.equal(breaker.admit(), null)
   t.end()
+})
+
+test('calls that were under way when the breaker opened do not make its pause longer; a failed probe does', (t) => {
+  let now = 0
+  const breaker = createBreaker(() => now)
+  for (let i = 0; i < 50; i++) breaker.failed('call')
+  t.equal(breaker.admit(), null)
+  now += 10_000
+  t.equal(breaker.admit(), 'probe', 'ten seconds after the fifth failure')
+  breaker.failed('probe')
+  now += 19_999
+  t.equal(breaker.admit(), null)
+  now += 1
+  t.equal(breaker.admit(), 'probe')
+  breaker.succeeded()
+  t.equal(breaker.admit(), 'call')
+  t.end()
+})
+
+test('a network that stood still for a moment gets calls again ten seconds later, however many hung', async (t) => {
+  const { guard, time, changes } = setUp()
+  const hung = Array.from({ length: 8 }, () => guard.call('send', 5, () => new Promise(() => undefined)))
+  await Promise.allSettled(hung)
+  await t.rejects(guard.call('send', 100, () => 'too early'), { code: 'TL_CHANNEL_UNAVAILABLE' }) // prettier-ignore
+  time.now += 10_001
+  t.equal(await guard.call('send', 100, () => 'back'), 'back')
+  t.same(changes, ['send open', 'send closed'])
 })
 
 test('a stop interrupts calls under way and counts nothing', async (t) => {
