@@ -15,62 +15,27 @@
  * await client.send('presence.set', { state: 'online' })
  */
 export { signIn, ticketFrom, type Credentials } from './agent-client-session.js'
+import type {
+  AgentClient,
+  AgentClientOptions,
+  AgentEvent,
+  ClientState,
+  Cursor,
+  SocketConstructor,
+  SocketLike,
+} from './agent-client-contract.js'
 import { AgentClientError } from './agent-client-error.js'
 import { createPace } from './agent-client-pace.js'
+export type {
+  AgentClient,
+  AgentClientOptions,
+  AgentEvent,
+  ClientState,
+  Cursor,
+  SocketConstructor,
+  SocketLike,
+} from './agent-client-contract.js'
 export { AgentClientError } from './agent-client-error.js'
-
-export type Cursor = { readonly epoch: string; readonly position: number }
-
-/** An event; durable ones have a position, ephemeral ones (typing, presence) have none. */
-export type AgentEvent = {
-  readonly t: string
-  readonly position?: number
-  readonly ts?: number
-  readonly d: Readonly<Record<string, unknown>>
-}
-
-export type ClientState = 'connecting' | 'live' | 'waiting' | 'stopped'
-
-/** The part of a WebSocket the client needs; browsers' and the package `ws` both fit. */
-export interface SocketLike {
-  readonly readyState: number
-  send(data: string): void
-  close(code?: number, reason?: string): void
-  addEventListener(type: 'open', listener: () => void): void
-  addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void
-  addEventListener(type: 'close', listener: (event: { readonly code: number; readonly reason: string }) => void): void
-  addEventListener(type: 'error', listener: () => void): void
-}
-export type SocketConstructor = new (url: string, protocol: string) => SocketLike
-
-export type AgentClientOptions = {
-  /** `wss://host/v1/agent/ws` */
-  readonly url: string
-  /** A new single-use ticket for every connection. */
-  readonly ticket: () => Promise<string>
-  readonly WebSocket?: SocketConstructor
-  /** Where an earlier client of yours stopped. */
-  readonly cursor?: Cursor
-  /** Areas of events: offers, work, messages, conversation, contact, identity … Default: everything you may see. */
-  readonly intents?: readonly string[]
-  readonly onEvent?: (event: AgentEvent) => void
-  readonly onState?: (state: ClientState) => void
-  /** The log no longer holds what was missed: fetch `/v1/agent/snapshot`, then call `resynced` with its cursor. */
-  readonly onResync?: (reason: string) => void
-  readonly random?: () => number
-}
-
-export interface AgentClient {
-  /** Resolves with the command's data, rejects with AgentClientError. The id makes a repetition harmless. */
-  send(type: string, data?: unknown, options?: { readonly id?: string; readonly ifVersion?: number }): Promise<unknown>
-  /** Fire and forget: typing, viewing. Dropped while not connected. */
-  tell(type: string, data?: unknown): void
-  cursor(): Cursor | null
-  /** After a resync: events after this cursor are delivered from now on. */
-  resynced(cursor: Cursor): void
-  /** `bye`: offers are handed back at once instead of after the grace. */
-  close(bye?: boolean): void
-}
 
 interface Waiting {
   readonly frame: string
@@ -159,10 +124,14 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     live = false
     const final = FINAL[code]
     if (final !== undefined) return stop(final, code === 4499 ? 'TL_AUTH_UNAUTHENTICATED' : 'TL_SOCKET_BAD_FRAME')
-    failures += 1
     state('waiting')
-    // Full jitter: after a node's end its clients do not come back in one moment.
-    const ceiling = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 10))
+    tryLater()
+  }
+
+  /** Full jitter: after a node's end its clients do not come back in one moment. */
+  function tryLater(): void {
+    const ceiling = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10))
+    failures += 1
     retry = setTimeout(() => void connect(), random() * ceiling)
   }
 
@@ -175,12 +144,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     } catch (error) {
       if ((error as { code?: unknown }).code === 'TL_AUTH_UNAUTHENTICATED')
         return stop('the session is over; sign in again', 'TL_AUTH_UNAUTHENTICATED')
-      failures += 1
-      retry = setTimeout(
-        () => void connect(),
-        random() * Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10)),
-      )
-      return
+      return tryLater()
     }
     if (stopped) return
     open(ticket)

@@ -8,6 +8,9 @@ import type { Ids } from '../ids.js'
 import type { PresenceService } from '../routing/contract.js'
 import type { AgentAccounts, Principal } from './contract.js'
 import { closeCodes, limits, parseFrame, type Frame } from './frames.js'
+import { intentOf, intentsIn } from './intents.js'
+import { Pace } from './pace.js'
+import { collect, cursorIn } from './replay.js'
 import { runCommand, type RunDeps } from './run-command.js'
 import { maySee } from './scopes.js'
 import { wireOf, type Wire } from './wire.js'
@@ -30,20 +33,6 @@ export interface ConnectionInfo {
 
 type Phase = 'anonymous' | 'greeting' | 'live' | 'closed'
 
-const intentsOf = (type: string): string => {
-  const area = type.slice(0, type.indexOf('.'))
-  return area === 'offer'
-    ? 'offers'
-    : area === 'note' || area === 'attachment'
-      ? 'messages'
-      : area === 'message'
-        ? 'messages'
-        : area
-}
-
-const REPLAY_PAGE = 500
-const REPLAY_MAX = 20_000
-
 /** One socket of an agent. Order of events is kept by sending only from the hub's turn or from a replay that precedes it. */
 export class Connection {
   readonly #deps: ConnectionDeps
@@ -58,8 +47,7 @@ export class Connection {
   #intents: ReadonlySet<string> | null = null
   #inflight = 0
   #strikes = 0
-  #tokens: number = limits.rateBurst
-  #refilled: number
+  readonly #pace: Pace
   #lastHeard: number
   #slowSince = 0
   #helloTimer: NodeJS.Timeout
@@ -69,7 +57,8 @@ export class Connection {
     this.#socket = socket
     this.#info = info
     this.sessionId = deps.ids()
-    this.#refilled = this.#lastHeard = deps.clock.now()
+    this.#lastHeard = deps.clock.now()
+    this.#pace = new Pace(deps.clock)
     this.#helloTimer = setTimeout(() => this.close(closeCodes.helloTimeout, 'no hello within 5 s'), limits.helloMs)
     // Attached in the same turn as the upgrade: a frame that comes before would be lost.
     socket.on('message', (data: Buffer, binary: boolean) => this.#onMessage(data, binary))
@@ -137,7 +126,7 @@ export class Connection {
     this.#seen = event.position
     const principal = this.#principal
     if (principal === null || !maySee(principal, event)) return
-    if (this.#intents !== null && !this.#intents.has(intentsOf(event.type))) return
+    if (this.#intents !== null && !this.#intents.has(intentOf(event.type))) return
     if (event.type === 'session.revoked' && event.agent === principal.agent) return
     this.#socket.send(wire.frame(this.#sent), { binary: false })
     this.#sent = event.position
@@ -219,7 +208,7 @@ export class Connection {
     let mode: 'fresh' | 'resumed' | 'resync' = 'fresh'
     let pending: readonly StoredEvent[] = []
     if (cursor !== null) {
-      const events = cursor.epoch === reader.epoch ? await this.#collect(cursor.position) : null
+      const events = cursor.epoch === reader.epoch ? await collect(reader, cursor.position) : null
       mode = events === null ? 'resync' : 'resumed'
       pending = events ?? []
     }
@@ -247,26 +236,6 @@ export class Connection {
     for (const event of pending) this.#offer(wireOf(event))
   }
 
-  /**
-   * Everything after a position up to the head as it is when the last page was read; null: no longer kept, too much, or a
-   * position that nobody has given.
-   */
-  async #collect(after: number): Promise<StoredEvent[] | null> {
-    const { reader } = this.#deps
-    await reader.reach(after)
-    if (after > reader.head()) return null
-    const events: StoredEvent[] = []
-    let position = after
-    while (position < reader.head()) {
-      const pageOf = await reader.read(position, REPLAY_PAGE)
-      if (pageOf === null || events.length + pageOf.length > REPLAY_MAX) return null
-      if (pageOf.length === 0) break
-      events.push(...pageOf)
-      position = pageOf.at(-1)!.position
-    }
-    return events
-  }
-
   /** The client saw a hole: replay from its position, or tell it to resync. */
   async #sync(frame: Frame): Promise<void> {
     const { position } = frame.d as { position?: unknown }
@@ -275,7 +244,7 @@ export class Connection {
     }
     // Nothing is delivered meanwhile; `deliver` would otherwise overtake the replay.
     this.#phase = 'greeting'
-    const events = await this.#collect(position).catch(() => null)
+    const events = await collect(this.#deps.reader, position).catch(() => null)
     if ((this.#phase as Phase) === 'closed') return
     this.#phase = 'live'
     if (events === null) {
@@ -317,7 +286,7 @@ export class Connection {
 
   async #command(frame: Frame): Promise<void> {
     const principal = this.#principal!
-    if (!this.#admit()) {
+    if (!this.#pace.admit()) {
       this.#refuse(
         frame.id,
         new ThroughlineError('TL_SOCKET_RATE_LIMITED', 'too many commands', { details: { retryAfterMs: 1000 } }),
@@ -350,15 +319,6 @@ export class Connection {
     }
   }
 
-  #admit(): boolean {
-    const now = this.#deps.clock.now()
-    this.#tokens = Math.min(limits.rateBurst, this.#tokens + ((now - this.#refilled) / 1000) * limits.ratePerSecond)
-    this.#refilled = now
-    if (this.#tokens < 1) return false
-    this.#tokens -= 1
-    return true
-  }
-
   #refuse(re: string | undefined, error: unknown): void {
     if (isThroughlineError(error) && error.status < 500) {
       return this.#send({ t: 'error', re, code: error.code, message: error.message, ...error.details })
@@ -388,20 +348,4 @@ export class Connection {
       this.#deps.log.warn({ err: error }, "the end of an agent's session could not be stored; its lease runs out")
     })
   }
-}
-
-function cursorIn(resume: unknown): { readonly epoch: string; readonly position: number } | null {
-  if (typeof resume !== 'object' || resume === null) return null
-  const { epoch, position } = resume as { epoch?: unknown; position?: unknown }
-  if (typeof epoch !== 'string' || typeof position !== 'number' || !Number.isSafeInteger(position) || position < 0)
-    return null
-  return { epoch, position }
-}
-
-/** null: everything one may see. */
-function intentsIn(subs: unknown): ReadonlySet<string> | null {
-  if (typeof subs !== 'object' || subs === null) return null
-  const { intents } = subs as { intents?: unknown }
-  if (!Array.isArray(intents)) return null
-  return new Set(intents.filter((one): one is string => typeof one === 'string').slice(0, 50))
 }

@@ -1,38 +1,12 @@
 import type { PlanStep } from '@throughline/plugin-sdk'
-import type { QueueConfig } from '../config/contract.js'
 import { parseSteps, type Change } from './dispatch-store.js'
 import { NO_SHARES, type FairShares } from './fair-share.js'
+import { kindOf, type Context, type Kind, type MatchContext } from './match-kind.js'
+import { askPreferred } from './match-preferred.js'
+import { traceOf, type MatchTrace } from './match-trace.js'
 import type { ScanRow } from './scan-store.js'
-import type { ShiftAllows } from './shifts.js'
-import { holdOf, REAL_TIME } from './units.js'
-import {
-  demanding,
-  hasRoom,
-  inTeams,
-  isRoomy,
-  mayGoOver,
-  qualifies,
-  requirements,
-  select,
-  stepAt,
-  takes,
-  type Candidate,
-} from './selection.js'
-
-/** What one pass over a queue works with. Candidates fill up as items are matched. */
-export interface MatchContext {
-  readonly queues: ReadonlyMap<string, QueueConfig>
-  readonly defaultQueue: string
-  readonly candidates: readonly Candidate[]
-  /** Shifts that end soon leave an agent out of what would take too long. */
-  readonly allows?: ShiftAllows
-  /** What agents may still have of the new work of queues that share it out; counted up as items are matched. */
-  readonly shares?: FairShares
-  /** The database's clock, in milliseconds. */
-  readonly now: number
-}
-
-type Context = MatchContext & { readonly shares: FairShares }
+import { hasRoom, isRoomy, select, stepAt, type Candidate } from './selection.js'
+import { REAL_TIME } from './units.js'
 
 export interface Match {
   readonly row: ScanRow
@@ -43,10 +17,7 @@ export interface Match {
   /** What has to be written to the item besides the offer; null: nothing. */
   readonly change: Change | null
   readonly step: number
-  readonly trace: {
-    readonly reason: string
-    readonly passedOver: readonly PassedOver[]
-  }
+  readonly trace: MatchTrace
   /** One item over the agent's capacity. */
   readonly over: boolean
   /** The step says that an answer has to be translated. */
@@ -62,30 +33,6 @@ export interface Matcher {
    * count: the scan looks at those items one by one.
    */
   hopeful(row: ScanRow): boolean
-}
-
-interface PassedOver {
-  readonly agent: string
-  readonly why: string
-}
-
-/** Items that ask for the same are judged once; who is full for one of them is full for all. */
-interface Kind {
-  /** Somebody, connected or not, qualifies. */
-  readonly configured: boolean
-  /** Somebody belongs to the teams asked for, whatever their skills. */
-  readonly staffed: boolean
-  /** Somebody who qualifies takes work of this sort now. */
-  readonly attended: boolean
-  /** Those of them who had room, and some of their share left, when the pass began. */
-  readonly free: readonly Candidate[]
-  /** Those and the full ones. Only asked for when an offer is made: everybody is looked at. */
-  readonly open: () => readonly Candidate[]
-  /** Members of the teams asked for who cannot be asked, and why; a few of them, for the record. */
-  readonly unfit: () => readonly PassedOver[]
-  readonly isOpen: (candidate: Candidate) => boolean
-  readonly skills: readonly string[]
-  full: boolean
 }
 
 /** What a class of items would be told. */
@@ -220,36 +167,6 @@ function allDeclined(kind: Kind, excluded: Readonly<Record<string, number>>, now
   return open.length > 0 && open.every((candidate) => (excluded[candidate.agent] ?? 0) > now)
 }
 
-type Preferred =
-  | { readonly candidate: Candidate; readonly over: boolean; readonly holdS: 0 }
-  | { readonly candidate: null; readonly over: false; readonly holdS: number }
-
-/**
- * The chain of preferred agents: the first who can take it gets it; one who is there and full is waited for until the hold
- * is over, and then the next is asked. Who is away, or not a member any more, costs no time. null: ask everybody.
- */
-function askPreferred(
-  row: ScanRow,
-  kind: Kind,
-  byName: ReadonlyMap<string, Candidate>,
-  excluded: Readonly<Record<string, number>>,
-  context: Context,
-): Preferred | null {
-  if (row.preferred.length === 0) return null
-  const left = (context.queues.get(row.queue)?.holdSeconds ?? holdOf(row.channelKind)) - row.elapsedS
-  for (const name of row.preferred) {
-    const candidate = byName.get(name)
-    if (candidate === undefined || !kind.isOpen(candidate) || (excluded[name] ?? 0) > context.now) continue
-    const interruptible = context.queues.get(row.queue)?.interruptible ?? []
-    const fair = context.shares.allows(row, name)
-    if (fair && hasRoom(candidate, row.channelKind, row.units, interruptible))
-      return { candidate, over: false, holdS: 0 }
-    if (fair && row.overcommit.includes(name) && mayGoOver(candidate)) return { candidate, over: true, holdS: 0 }
-    if (left > 0) return { candidate: null, over: false, holdS: left }
-  }
-  return null
-}
-
 /** Reaching a step may open further queues and bring the item forward, once. */
 function advanceTo(steps: readonly PlanStep[], row: ScanRow, step: number) {
   const reached = steps.slice(row.step === 0 && row.reason === null ? 0 : row.step + 1, step + 1)
@@ -259,65 +176,6 @@ function advanceTo(steps: readonly PlanStep[], row: ScanRow, step: number) {
   const headStartS = steps.slice(row.step + 1, step + 1).reduce((sum, one) => sum + (one.addHeadStartS ?? 0), 0)
   const of = { addQueues, headStartS }
   return { addQueues, of, changed: step !== row.step || addQueues.length > 0 }
-}
-
-function kindOf(
-  kinds: Map<string, Kind>,
-  { candidates, queues, allows, shares }: Context,
-  roomy: readonly Candidate[],
-  row: ScanRow,
-  steps: readonly PlanStep[],
-  step: number,
-  names: readonly string[],
-): Kind {
-  // Who has had their share of what is new may have what is not.
-  const key = `${shares.limits(row) ? 'new ' : ''}${row.channelKind} ${row.units} ${step} ${names.join(' ')} ${row.steps ?? ''} ${row.skills === undefined ? '' : JSON.stringify(row.skills)}`
-  const known = kinds.get(key)
-  if (known !== undefined) return known
-  const needs = names.flatMap((name) => queues.get(name) ?? []).map((queue) => demanding(queue, row.skills ?? {}))
-  const ways = requirements(needs, steps, step)
-  const open = (candidate: Candidate): boolean =>
-    takes(candidate, row.channelKind) &&
-    allows?.(candidate.agent, row.queue, row.channelKind) !== false &&
-    qualifies(candidate, ways)
-  const free = roomy.filter((candidate) => open(candidate) && shares.allows(row, candidate.agent))
-  const unfitBecause = (candidate: Candidate): string | null => {
-    if (!inTeams(candidate, ways)) return null
-    if (!candidate.available) return 'unavailable'
-    if (!takes(candidate, row.channelKind)) return 'takes_no_such_work'
-    if (!qualifies(candidate, ways)) return 'not_qualified'
-    return allows?.(candidate.agent, row.queue, row.channelKind) === false ? 'not_allowed' : null
-  }
-  let all: readonly Candidate[] | undefined
-  let unfit: readonly PassedOver[] | undefined
-  const attended = free.length > 0 || candidates.some(open)
-  const kind: Kind = {
-    isOpen: open,
-    skills: [...new Set(ways.flatMap((way) => Object.keys(way.skills)))],
-    configured: attended || candidates.some((candidate) => qualifies(candidate, ways)),
-    staffed: attended || candidates.some((candidate) => inTeams(candidate, ways)),
-    attended,
-    free,
-    open: () => (all ??= candidates.filter(open)),
-    unfit: () => (unfit ??= fewUnfit(candidates, unfitBecause)),
-    full: free.length === 0,
-  }
-  kinds.set(key, kind)
-  return kind
-}
-
-/** Candidates are ordered by nothing that matters here: the first few say enough. */
-function fewUnfit(
-  candidates: readonly Candidate[],
-  because: (candidate: Candidate) => string | null,
-): readonly PassedOver[] {
-  const found: PassedOver[] = []
-  for (const candidate of candidates) {
-    const why = because(candidate)
-    if (why !== null) found.push({ agent: candidate.agent, why })
-    if (found.length === SHOWN) break
-  }
-  return found
 }
 
 function choose(
@@ -345,33 +203,4 @@ function untilOf(row: ScanRow): Readonly<Record<string, number>> {
 
 /** Units of the smallest piece of work. Who has no room for it has none for anything. */
 export const SMALLEST = 10
-const SHOWN = 10
 const BROADCAST_TO = 5
-
-function traceOf(
-  row: ScanRow,
-  excluded: Readonly<Record<string, number>>,
-  chosen: Candidate,
-  kind: Kind,
-  now: number,
-  how: { readonly over: boolean; readonly shares: FairShares; readonly interruptible: readonly string[] },
-): Match['trace'] {
-  const others = kind
-    .open()
-    .filter((candidate) => candidate !== chosen)
-    .slice(0, SHOWN)
-  const passedOver = others.map((candidate) => ({
-    agent: candidate.agent,
-    why:
-      (excluded[candidate.agent] ?? 0) > now
-        ? 'excluded'
-        : !hasRoom(candidate, row.channelKind, row.units, how.interruptible)
-          ? 'no_room'
-          : how.shares.allows(row, candidate.agent)
-            ? 'ranked_after'
-            : 'fair_share',
-  }))
-  const all = [...passedOver, ...kind.unfit()].slice(0, SHOWN)
-  const reason = how.over ? 'overcommit' : row.preferred.includes(chosen.agent) ? 'preferred' : 'least_loaded'
-  return { reason, passedOver: all }
-}
