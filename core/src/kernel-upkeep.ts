@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { pruneInbox } from './inbound/inbox-store.js'
 import type { createJobs } from './jobs/jobs.js'
+import { compactHeads } from './store/compact.js'
 import type { Tables } from './store/tables.js'
 
 /** Longer than the last retry of a webhook comes after its event (75.6 h, with a fifth more 91 h). */
@@ -28,6 +29,7 @@ export function scheduleUpkeep(parts: UpkeepParts): void {
   const { jobs } = parts
   jobs.every('attachments-sweep', 10, async () => void (await parts.attachments.sweep()))
   jobs.every('snooze', 15, async () => void (await parts.conversations.wakeSnoozed()))
+  jobs.every('compaction', 60, async () => void (await compactHeads(parts.db)))
   jobs.every('retention', 600, async () => {
     await parts.sequencer.prune(EVENT_HOURS, EVENT_ROWS)
     await pruneInbox(parts.db, INBOX_DAYS)

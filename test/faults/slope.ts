@@ -32,6 +32,17 @@ export function slopeOf(points: readonly Point[]): Slope {
   return { perSecond, t, mean, seconds: (points.at(-1)?.at ?? 0) - (points[0]?.at ?? 0) }
 }
 
+/** The lowest point of each stretch of so many seconds: what is cleared away from time to time leaks by its low points. */
+export function lows(points: readonly Point[], seconds: number): readonly Point[] {
+  const lowest = new Map<number, Point>()
+  for (const point of points) {
+    const stretch = Math.floor(point.at / seconds)
+    const known = lowest.get(stretch)
+    if (known === undefined || point.value < known.value) lowest.set(stretch, point)
+  }
+  return [...lowest.values()]
+}
+
 /** Growth over the measured time that counts as none, as a share of the mean. */
 export const SLACK = 0.1
 /** Standard errors below which a slope cannot be told from noise. */

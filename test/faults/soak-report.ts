@@ -1,4 +1,4 @@
-import { NOISE, SLACK, grows, slopeOf, type Slope } from './slope.js'
+import { NOISE, SLACK, grows, lows, slopeOf, type Point, type Slope } from './slope.js'
 import { measures, type Measure } from './soak-samples.js'
 import type { SoakResult } from './soak.js'
 
@@ -7,6 +7,13 @@ const WARM_UP = 0.25
 
 /** Fewer points say nothing. */
 const POINTS = 20
+
+/** Goes up by itself and down when somebody clears away (garbage collection, vacuum): its lowest points are judged. */
+const sawTeeth: ReadonlySet<Measure> = new Set(['rssMb', 'dead', 'deadShare', 'workMb'])
+const TOOTH_S = 30
+
+/** Parts of the run, warm-up included, of which the mean is shown. */
+const PARTS = 8
 
 interface Line {
   readonly measure: Measure
@@ -17,7 +24,8 @@ interface Line {
 
 function linesOf({ samples, minutes }: SoakResult): readonly Line[] {
   return (Object.keys(measures) as Measure[]).map((measure) => {
-    const points = samples.series[measure].filter(({ at }) => at > minutes * 60 * WARM_UP)
+    const after = samples.series[measure].filter(({ at }) => at > minutes * 60 * WARM_UP)
+    const points = sawTeeth.has(measure) ? lows(after, TOOTH_S) : after
     const slope = slopeOf(points)
     const outcome = points.length < POINTS ? 'too few points' : grows(slope) ? 'GROWS' : 'no slope'
     return { measure, slope, points: points.length, outcome }
@@ -30,6 +38,15 @@ export function soakPassed(result: SoakResult): boolean {
 }
 
 const number = (value: number): string => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(1))
+
+/** What the value was like, part by part. */
+function course(points: readonly Point[], minutes: number): string {
+  const parts = Array.from({ length: PARTS }, (_, i) => {
+    const own = points.filter(({ at }) => Math.min(PARTS - 1, Math.floor((at / (minutes * 60)) * PARTS)) === i)
+    return own.length === 0 ? '-' : number(own.reduce((sum, { value }) => sum + value, 0) / own.length)
+  })
+  return parts.join(', ')
+}
 
 /** The tables that must not grow, the largest first: after the warm-up, at most, at the end. */
 function largest({ samples }: SoakResult): string {
@@ -49,7 +66,7 @@ export function soakPage(result: SoakResult): string {
   const cells = linesOf(result).map(({ measure, slope, points, outcome }) => {
     const growth = slope.perSecond * slope.seconds
     const part = Number.isFinite(slope.t) ? slope.t.toFixed(1) : '-'
-    return `| ${measures[measure]} | ${points} | ${number(slope.mean)} | ${number(growth)} | ${part} | ${outcome} |`
+    return `| ${measures[measure]} | ${course(samples.series[measure], minutes)} | ${points} | ${number(slope.mean)} | ${number(growth)} | ${part} | ${outcome} |`
   })
   const faults = result.faults.map(({ name, runs, recoveriesMs }) => {
     const worst = Math.max(...recoveriesMs) / 1_000
@@ -61,8 +78,8 @@ export function soakPage(result: SoakResult): string {
       `${verdict.events} events: lost ${verdict.lost}, doubled ${verdict.doubled}, inversions ${verdict.inversions}, phantom ${verdict.phantom}, ` +
       `unsure ${verdict.unsure}. The database grew by ${kb.toFixed(1)} KB a message. Result: **${soakPassed(result) ? 'passed' : 'failed'}**.`,
     '',
-    '| measured every 10 s | points | mean | growth over the run | standard errors | verdict |',
-    '|---|---|---|---|---|---|',
+    `| measured every 10 s | means of ${(minutes / PARTS).toFixed(1)} minutes each | points | mean | growth over the run | standard errors | verdict |`,
+    '|---|---|---|---|---|---|---|',
     ...cells,
     '',
     largest(result),
@@ -72,6 +89,7 @@ export function soakPage(result: SoakResult): string {
     ...faults,
     '',
     `The first ${WARM_UP * 100} % of the run are warm-up. A value grows when its line by least squares rises by more than ${SLACK * 100} % of ` +
-      `its mean over the run and by more than ${NOISE} standard errors.`,
+      `its mean over the run and by more than ${NOISE} standard errors. Of memory, dead tuples and tables, which are cleared from time to time, ` +
+      `the lowest point of each ${TOOTH_S} seconds counts.`,
   ].join('\n')
 }
