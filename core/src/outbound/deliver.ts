@@ -124,6 +124,9 @@ export class Deliverer {
     const instance = this.#deps.plugins.channel(channel)
     // Not running: its lanes wait, and a change of its state wakes us.
     if (!instance || instance.live === null) return
+    // Its breaker is open: claims would only be given back. The first claim after that is the probe.
+    const heldMs = instance.heldFor?.('send') ?? 0
+    if (heldMs > 0) return this.#wakeIn(channel, heldMs)
     const places = this.#freePlaces(channel)
     if (places <= 0) {
       this.#waiting.add(channel)

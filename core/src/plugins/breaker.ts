@@ -12,6 +12,8 @@ export interface Breaker {
    */
   failed(pass: Pass): void
   readonly open: boolean
+  /** Milliseconds until the next call may go out; 0: now. */
+  readonly waitMs: number
 }
 
 export type Pass = 'call' | 'probe'
@@ -28,6 +30,9 @@ export function createBreaker(now: () => number): Breaker {
   return {
     get open() {
       return openUntil !== null
+    },
+    get waitMs() {
+      return openUntil === null ? 0 : Math.max(0, openUntil - now())
     },
     admit() {
       if (openUntil === null) return 'call'

@@ -75,6 +75,11 @@ export interface Instance<I> {
    * help there. Throws what the plugin throws. Absent where nobody supervises: then the plugin is called as it is.
    */
   inside?<T>(operation: string, run: () => T): T
+  /**
+   * Milliseconds for which the breaker lets no call of this operation out; 0: try. Whoever would only collect refusals asks
+   * before. Absent where nobody supervises.
+   */
+  heldFor?(operation: string): number
 }
 
 export interface ChannelInstance extends Instance<Channel> {

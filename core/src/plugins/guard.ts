@@ -30,6 +30,8 @@ export interface Guard {
   call<T>(operation: string, timeoutMs: number, run: (signal: AbortSignal) => Promise<T> | T): Promise<T>
   /** A synchronous call: attribution and the watchdog's mark alone. */
   inside<T>(operation: string, run: () => T): T
+  /** Milliseconds that the breaker of an operation holds calls back; 0: it does not. */
+  heldFor(operation: string): number
   /** Calls the plugin has not answered yet, those nobody waits for any more included. */
   readonly inHand: number
 }
@@ -88,6 +90,7 @@ export function createGuard(deps: GuardDeps): Guard {
     get inHand() {
       return seats.inHand
     },
+    heldFor: (operation) => breakers.get(operation)?.waitMs ?? 0,
     async call(operation, timeoutMs, run) {
       seats.admit(operation)
       const breaker = breakerOf(operation)

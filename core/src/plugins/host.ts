@@ -220,5 +220,6 @@ function forwarded<I extends object>(supervisor: Supervisor<I>): Omit<Instance<I
     status: () => supervisor.status(),
     call: (operation, timeoutMs, run) => supervisor.call(operation, timeoutMs, run),
     inside: (operation, run) => supervisor.inside(operation, run),
+    heldFor: (operation) => supervisor.heldFor(operation),
   }
 }

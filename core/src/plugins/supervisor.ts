@@ -23,6 +23,7 @@ import type { SupervisorLimits } from './limits.js'
 import type { LoadedPlugin } from './loader.js'
 import { prepare, type PrepareDeps } from './prepare.js'
 import { clean, redactingLog } from './redacting-log.js'
+import { watchHealth } from './watch-health.js'
 
 /** Alive for so long, a failure counts as a first one again. */
 const steadyMs = 60_000
@@ -142,6 +143,10 @@ export class Supervisor<I extends object> implements Instance<I> {
     return Promise.reject(
       new ThroughlineError('TL_CHANNEL_UNAVAILABLE', message, { details: { instance: this.id, state } }),
     )
+  }
+
+  heldFor(operation: string): number {
+    return this.#life?.guard.heldFor(operation) ?? 0
   }
 
   inside<T>(operation: string, run: () => T): T {
@@ -319,16 +324,8 @@ export class Supervisor<I extends object> implements Instance<I> {
   }
 
   #watch(live: Live<I>, guard: Guard): NodeJS.Timeout | undefined {
-    const health = live.health?.bind(live)
-    if (health === undefined) return undefined
-    return setInterval(() => {
-      guard
-        .call('health', 5_000, () => health())
-        .then(
-          (found) => this.#health(found),
-          (error: unknown) => this.#health({ status: 'degraded', detail: troubleOf(error, this.#secrets).message }),
-        )
-    }, this.#deps.limits.healthEvery)
+    const said = (error: unknown): string => troubleOf(error, this.#secrets).message
+    return watchHealth({ live, guard, everyMs: this.#deps.limits.healthEvery, said, found: (it) => this.#health(it) })
   }
 
   #health(health: Health): void {

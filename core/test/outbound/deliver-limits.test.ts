@@ -129,3 +129,19 @@ test('a channel that hangs holds up no other', async (t) => {
   await until(() => chat.received.length === 5)
   t.equal(hanging.attempts.length, 4)
 })
+
+test('while the breaker of a channel is open nothing is claimed only to be given back, and then it goes on by itself', async (t) => {
+  const store = await withDatabase(t)
+  const network = new Network()
+  const until400 = performance.now() + 400
+  const { outbound } = startNode(t, store, {
+    channels: { chat: { network, heldFor: () => Math.max(0, until400 - performance.now()) } },
+  })
+  await outbound.queue(say(await seed(store), 'later'))
+  await until(() => network.received.length === 1)
+  t.ok(performance.now() >= until400)
+  const { rows } = await store.pool.query<{ attempts: number; error_code: string | null }>(
+    'select attempts, error_code from send',
+  )
+  t.same(rows, [{ attempts: 1, error_code: null }])
+})

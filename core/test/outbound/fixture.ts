@@ -76,6 +76,8 @@ interface ChannelOptions {
   readonly endpoints?: boolean
   /** Not running from the start: nothing is taken before the test says so. */
   readonly down?: boolean
+  /** What the breaker of `send` says. */
+  readonly heldFor?: () => number
   /** Its plugin is not there until `setLoaded`. */
   readonly unloaded?: boolean
 }
@@ -202,6 +204,7 @@ function fakeChannel(
       loaded = true
       setLive(true)
     },
+    heldFor: () => options.heldFor?.() ?? 0,
     async call(operation, timeoutMs, run) {
       if (!live) throw new ThroughlineError('TL_CHANNEL_UNAVAILABLE', `${id} is not running`)
       const limit = new AbortController()
