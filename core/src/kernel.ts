@@ -162,7 +162,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
     ])
     const rules = createLiveRules({ config, definitions, calendars, db, events: sequencer, clock, log })
 
-    const fresh = works ? createFreshRows() : undefined
+    const fresh = works ? createFreshRows(() => performance.now()) : undefined
     const ingress = new GroupCommitIngress({
       db,
       log,

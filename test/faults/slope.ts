@@ -5,6 +5,8 @@ export interface Slope {
   /** How many standard errors the slope is away from 0. */
   readonly t: number
   readonly mean: number
+  /** As many points that know nothing of each other would say as much. */
+  readonly worth: number
   /** Seconds from the first to the last point. */
   readonly seconds: number
 }
@@ -15,6 +17,10 @@ export interface Point {
   readonly value: number
 }
 
+/**
+ * What is cleared from time to time (garbage, dead rows) goes up and down slowly, so neighbouring points resemble each other and
+ * say less than their number: the standard error counts them by the correlation of neighbours, n (1 - r) / (1 + r).
+ */
 export function slopeOf(points: readonly Point[]): Slope {
   const n = points.length
   const meanX = points.reduce((sum, { at }) => sum + at, 0) / n
@@ -26,21 +32,14 @@ export function slopeOf(points: readonly Point[]): Slope {
     xy += (at - meanX) * (value - mean)
   }
   const perSecond = xx === 0 ? 0 : xy / xx
-  const rest = points.reduce((sum, { at, value }) => sum + (value - mean - perSecond * (at - meanX)) ** 2, 0)
-  const error = n > 2 && xx > 0 ? Math.sqrt(rest / (n - 2) / xx) : 0
+  const off = points.map(({ at, value }) => value - mean - perSecond * (at - meanX))
+  const rest = off.reduce((sum, one) => sum + one ** 2, 0)
+  const alike = off.reduce((sum, one, i) => sum + one * (off[i - 1] ?? 0), 0) / (rest || 1)
+  const r = Math.min(0.99, Math.max(0, alike))
+  const worth = (n * (1 - r)) / (1 + r)
+  const error = worth > 2 && xx > 0 ? Math.sqrt(rest / (worth - 2) / xx) : Infinity
   const t = error === 0 ? (perSecond === 0 ? 0 : Infinity) : perSecond / error
-  return { perSecond, t, mean, seconds: (points.at(-1)?.at ?? 0) - (points[0]?.at ?? 0) }
-}
-
-/** The lowest point of each stretch of so many seconds: what is cleared away from time to time leaks by its low points. */
-export function lows(points: readonly Point[], seconds: number): readonly Point[] {
-  const lowest = new Map<number, Point>()
-  for (const point of points) {
-    const stretch = Math.floor(point.at / seconds)
-    const known = lowest.get(stretch)
-    if (known === undefined || point.value < known.value) lowest.set(stretch, point)
-  }
-  return [...lowest.values()]
+  return { perSecond, t, mean, worth, seconds: (points.at(-1)?.at ?? 0) - (points[0]?.at ?? 0) }
 }
 
 /** Growth over the measured time that counts as none, as a share of the mean. */

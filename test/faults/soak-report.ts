@@ -1,4 +1,4 @@
-import { NOISE, SLACK, grows, lows, slopeOf, type Point, type Slope } from './slope.js'
+import { NOISE, SLACK, grows, slopeOf, type Point, type Slope } from './slope.js'
 import { measures, type Measure } from './soak-samples.js'
 import type { SoakResult } from './soak.js'
 
@@ -7,10 +7,7 @@ const WARM_UP = 0.25
 
 /** Fewer points say nothing. */
 const POINTS = 20
-
-/** Goes up by itself and down when somebody clears away (garbage collection, vacuum): its lowest points are judged. */
-const sawTeeth: ReadonlySet<Measure> = new Set(['rssMb', 'dead', 'deadShare', 'workMb'])
-const TOOTH_S = 30
+const WORTH = 4
 
 /** Parts of the run, warm-up included, of which the mean is shown. */
 const PARTS = 8
@@ -24,10 +21,10 @@ interface Line {
 
 function linesOf({ samples, minutes }: SoakResult): readonly Line[] {
   return (Object.keys(measures) as Measure[]).map((measure) => {
-    const after = samples.series[measure].filter(({ at }) => at > minutes * 60 * WARM_UP)
-    const points = sawTeeth.has(measure) ? lows(after, TOOTH_S) : after
+    const points = samples.series[measure].filter(({ at }) => at > minutes * 60 * WARM_UP)
     const slope = slopeOf(points)
-    const outcome = points.length < POINTS ? 'too few points' : grows(slope) ? 'GROWS' : 'no slope'
+    const outcome =
+      points.length < POINTS || slope.worth < WORTH ? 'too few points' : grows(slope) ? 'GROWS' : 'no slope'
     return { measure, slope, points: points.length, outcome }
   })
 }
@@ -66,7 +63,7 @@ export function soakPage(result: SoakResult): string {
   const cells = linesOf(result).map(({ measure, slope, points, outcome }) => {
     const growth = slope.perSecond * slope.seconds
     const part = Number.isFinite(slope.t) ? slope.t.toFixed(1) : '-'
-    return `| ${measures[measure]} | ${course(samples.series[measure], minutes)} | ${points} | ${number(slope.mean)} | ${number(growth)} | ${part} | ${outcome} |`
+    return `| ${measures[measure]} | ${course(samples.series[measure], minutes)} | ${points} (${slope.worth.toFixed(0)}) | ${number(slope.mean)} | ${number(growth)} | ${part} | ${outcome} |`
   })
   const faults = result.faults.map(({ name, runs, recoveriesMs }) => {
     const worst = Math.max(...recoveriesMs) / 1_000
@@ -89,7 +86,7 @@ export function soakPage(result: SoakResult): string {
     ...faults,
     '',
     `The first ${WARM_UP * 100} % of the run are warm-up. A value grows when its line by least squares rises by more than ${SLACK * 100} % of ` +
-      `its mean over the run and by more than ${NOISE} standard errors. Of memory, dead tuples and tables, which are cleared from time to time, ` +
-      `the lowest point of each ${TOOTH_S} seconds counts.`,
+      `its mean over the run and by more than ${NOISE} standard errors. Neighbouring points resemble each other: in brackets as how many ` +
+      'independent ones they count.',
   ].join('\n')
 }

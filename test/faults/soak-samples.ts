@@ -6,7 +6,8 @@ import type { World } from './world.js'
 
 /** What is looked at every ten seconds. */
 export const measures = Object.freeze({
-  rssMb: 'memory of the node that lives through it all, MB',
+  heapMb: 'memory in use by objects of the node that lives through it all, MB',
+  rssMb: 'its memory as the system counts it, MB',
   fds: 'its open files and sockets',
   dead: 'dead tuples in tables that must not grow (inbox in waiting, outbox, jobs, shards, leases …)',
   deadShare: 'dead tuples in all tables, % of all tuples',
@@ -48,7 +49,15 @@ const sizes = `
 
 /** @param troubled milliseconds of `performance.now()` of the last moment a fault was under way; Infinity while one is. */
 export function startSamples(world: World, troubled: () => number): Samples {
-  const series: Record<Measure, Point[]> = { rssMb: [], fds: [], dead: [], deadShare: [], workMb: [], p99Ms: [] }
+  const series: Record<Measure, Point[]> = {
+    heapMb: [],
+    rssMb: [],
+    fds: [],
+    dead: [],
+    deadShare: [],
+    workMb: [],
+    p99Ms: [],
+  }
   const tables: Readonly<Record<string, number>>[] = []
   const began = performance.now()
   let first: number | null = null
@@ -65,6 +74,8 @@ export function startSamples(world: World, troubled: () => number): Samples {
     }
     const node = world.nodes[0]
     if (node) {
+      const heap = await heapOf(node.url).catch(() => null)
+      if (heap !== null) series.heapMb.push({ at, value: heap / 1_024 ** 2 })
       series.rssMb.push({ at, value: (await usage(node.pid)).rssMb })
       series.fds.push({ at, value: (await readdir(`/proc/${node.pid}/fd`)).length })
     }
@@ -91,4 +102,11 @@ export function startSamples(world: World, troubled: () => number): Samples {
       await running
     },
   }
+}
+
+async function heapOf(url: string): Promise<number> {
+  const answer = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(3_000) })
+  const bytes = Number(/^nodejs_heap_size_used_bytes(?:\{[^}]*\})? (\S+)$/m.exec(await answer.text())?.[1])
+  if (!(bytes > 0)) throw new Error(`${url}/metrics does not tell the heap`)
+  return bytes
 }

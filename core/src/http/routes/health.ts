@@ -37,16 +37,22 @@ export async function healthRoutes(app: FastifyInstance, deps: HttpDeps): Promis
       await admit.call(app, request, reply)
     },
     handler: async (_request, reply) => {
+      // Without the database the rest is worth the more.
       const [inbox, expositions, webhooks] = await Promise.all([
-        deps.inbox.counts(),
+        deps.inbox.counts().catch(() => null),
         deps.analytics.expositions(),
-        deps.webhooks.list(),
+        deps.webhooks.list().catch(() => []),
       ])
       const { sockets, agents } = deps.agents.counts()
       const gauges: Record<string, number> = {
-        throughline_inbox_undrained: inbox.undrained,
-        throughline_inbox_parked: inbox.parked,
-        throughline_inbox_oldest_seconds: inbox.oldestUndrainedS ?? 0,
+        throughline_database_up: inbox === null ? 0 : 1,
+        ...(inbox === null
+          ? {}
+          : {
+              throughline_inbox_undrained: inbox.undrained,
+              throughline_inbox_parked: inbox.parked,
+              throughline_inbox_oldest_seconds: inbox.oldestUndrainedS ?? 0,
+            }),
         throughline_agent_sockets: sockets,
         throughline_agents_connected: agents,
         throughline_event_position: deps.reader.head(),
