@@ -117,7 +117,8 @@ const mischiefs: readonly Mischief[] = [
 ]
 
 export async function soak(server: Server, minutes: number, say: (line: string) => void): Promise<SoakResult> {
-  const world = await openWorld(server, { id: 'soak', nodes: 2, lanes: LANES, paceMs: 0, answerEvery: 40 })
+  const sections = { analytics: { prometheus: { use: 'analytics-prometheus' } } }
+  const world = await openWorld(server, { id: 'soak', nodes: 2, lanes: LANES, paceMs: 0, answerEvery: 40, sections })
   try {
     const fullRate = await ramp(world)
     const period = (LANES * 1_000) / (fullRate / 2)
