@@ -93,7 +93,7 @@ async function runTap(files, databaseUrl, signal) {
   const started = performance.now()
   const { bin } = JSON.parse(readFileSync(join(root, 'node_modules/tap/package.json'), 'utf8'))
   const cli = join(root, 'node_modules/tap', typeof bin === 'string' ? bin : bin.tap)
-  const flags = ['--disable-coverage', '--allow-empty-coverage', '--reporter=tap', '--jobs=3', '--timeout=180']
+  const flags = ['--disable-coverage', '--allow-empty-coverage', '--reporter=tap', '--jobs=2', '--timeout=180']
   const tap = spawn(process.execPath, [cli, 'run', ...flags, ...files], {
     cwd: root,
     env: { ...process.env, THROUGHLINE_TEST_PG: databaseUrl },

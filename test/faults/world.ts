@@ -34,8 +34,8 @@ export interface World {
   kill9(n: number): Promise<void>
   /** Milliseconds until a message sent now is on the agent's screen: the whole way, door to socket. */
   probe(): Promise<number>
-  /** A further agent at a desk, answering nothing; `quiet`: not even available. */
-  watcher(options?: { readonly quiet?: boolean }): Promise<Desk>
+  /** A further agent at a desk, answering nothing; `quiet`: not even available. `token`: of whom, else of the first one. */
+  watcher(options?: { readonly quiet?: boolean; readonly token?: string }): Promise<Desk>
   /** Ends the load, waits until nothing is under way, compares the ledgers. */
   settle(): Promise<Verdict>
 }
@@ -149,8 +149,8 @@ async function build(scope: Scope, server: Server, options: WorldOptions): Promi
     start,
     kill9,
     probe,
-    async watcher({ quiet = false } = {}) {
-      const more = await openDesk(scope, { url, token, answerEvery: 0, quiet })
+    async watcher({ quiet = false, token: own = token } = {}) {
+      const more = await openDesk(scope, { url, token: own, answerEvery: 0, quiet })
       desks.push(more)
       return more
     },

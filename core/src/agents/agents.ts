@@ -26,8 +26,6 @@ export interface AgentsDeps extends Omit<CommandDeps, 'transact' | 'reader'> {
 export interface Agents {
   /** Takes a socket over. Must be called in the turn of the upgrade. */
   connect(socket: WebSocket, info: ConnectionInfo): void
-  /** Sockets that have not said hello yet, by address. */
-  anonymous(ip: string): number
   /** The same commands over REST. */
   run(principal: Principal, call: Call): Promise<{ readonly data: unknown; readonly replayed: boolean }>
   counts(): { readonly sockets: number; readonly agents: number }
@@ -97,7 +95,6 @@ export function createAgents(deps: AgentsDeps): Agents {
     connect(socket, info) {
       connections.add(new Connection(socket, info, { ...commandDeps, ...deps, ended }))
     },
-    anonymous: (ip) => [...connections].filter((one) => one.principal === null && one.ip === ip).length,
     run: (principal, call) => runCommand(commandDeps, principal, call),
     counts: () => ({
       sockets: connections.size,

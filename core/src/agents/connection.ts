@@ -28,7 +28,8 @@ export interface ConnectionDeps extends RunDeps {
 
 export interface ConnectionInfo {
   readonly origin: string | null
-  readonly ip: string
+  /** Called once it is known who this is. */
+  readonly greeted: () => void
 }
 
 type Phase = 'anonymous' | 'greeting' | 'live' | 'closed'
@@ -68,10 +69,6 @@ export class Connection {
 
   get principal(): Principal | null {
     return this.#principal
-  }
-
-  get ip(): string {
-    return this.#info.ip
   }
 
   close(code: number, reason: string): void {
@@ -189,6 +186,7 @@ export class Connection {
       if (principal === null) return this.close(closeCodes.ticket, 'the ticket is not valid; get a new one')
       clearTimeout(this.#helloTimer)
       this.#principal = principal
+      this.#info.greeted()
       this.#intents = intentsIn(subs)
       await this.#deps.presence.connected({ id: this.sessionId, agent: principal.agent })
       await this.#welcome(resume)
