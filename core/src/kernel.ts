@@ -239,6 +239,7 @@ export async function startKernel(options: KernelOptions): Promise<Kernel> {
           events: sequencer,
           jobs,
           plugins: host,
+          hints: reader,
           templates,
           fileUrl,
           replyTokenKey: replyKey,

@@ -12,6 +12,8 @@ export interface DeliverDeps extends RecordDeps, AttemptDeps {
   readonly plugins: Pick<PluginHost, 'channel' | 'channels' | 'onChange'>
   /** This engine process, as its claims name it. */
   readonly node: string
+  /** All places of this channel are taken and more may wait: other nodes could help. */
+  readonly full: (channel: string) => void
   readonly limits?: Partial<DeliverLimits>
 }
 
@@ -130,7 +132,7 @@ export class Deliverer {
     const places = this.#freePlaces(channel)
     if (places <= 0) {
       this.#waiting.add(channel)
-      return
+      return this.#deps.full(channel)
     }
     const claimedAt = this.#deps.monotonic()
     const { sends, waitMs } = await takeLanes(this.#deps, {
@@ -142,6 +144,7 @@ export class Deliverer {
     })
     if (waitMs > 0) this.#wakeIn(channel, waitMs)
     if (sends.length === 0) return
+    if (sends.length === places) this.#deps.full(channel)
     this.#deps.events.poke()
     const references = referencesOf(this.#deps.db, sends)
     references.catch(() => undefined)

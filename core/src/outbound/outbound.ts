@@ -1,10 +1,11 @@
 import type { Logger } from '@throughline/plugin-sdk'
-import type { EventWriter } from '../events/contract.js'
+import type { EventReader, EventWriter } from '../events/contract.js'
 import type { Ids } from '../ids.js'
 import type { Jobs } from '../jobs/contract.js'
 import type { PluginHost } from '../plugins/contract.js'
 import type { Store } from '../store/store.js'
 import type { OutboundService } from './contract.js'
+import { createHelp } from './help.js'
 import { Deliverer, type DeliverLimits } from './deliver.js'
 import { dueChannels, lapseSends } from './lane-store.js'
 import { forgetThreads } from './limit-store.js'
@@ -22,6 +23,8 @@ export interface OutboundDeps {
   readonly events: EventWriter
   readonly jobs: Pick<Jobs, 'add' | 'addNow' | 'task' | 'every'>
   readonly plugins: Pick<PluginHost, 'channel' | 'channels' | 'onChange'>
+  /** Hints between nodes. */
+  readonly hints: Pick<EventReader, 'publish' | 'onEphemeral'>
   readonly templates: Pick<Templates, 'render'>
   /** A link to a stored file for customers, good for as long as a message may wait. */
   readonly fileUrl: (key: string) => string
@@ -59,6 +62,7 @@ export function createOutbound(deps: OutboundDeps): Outbound {
     capabilities: (channel: string, thread: string) => plugins.channel(channel)?.capabilities(thread) ?? null,
     unloaded: () => plugins.channels().flatMap((one) => (one.capabilities('') === null ? one.id : [])),
   }
+  const help = createHelp(deps.hints, (channel) => deliverer.wake(channel))
   const deliverer = new Deliverer({
     ...recording,
     plugins,
@@ -67,6 +71,7 @@ export function createOutbound(deps: OutboundDeps): Outbound {
     replyTokenKey: deps.replyTokenKey,
     random: deps.random ?? Math.random,
     monotonic: deps.monotonic ?? (() => performance.now()),
+    full: (channel) => help.ask(channel),
     ...(deps.limits ? { limits: deps.limits } : {}),
   })
   let delivers = false
@@ -130,6 +135,7 @@ export function createOutbound(deps: OutboundDeps): Outbound {
     },
     async stop(graceMs) {
       delivers = false
+      help.stop()
       // At once: nothing more is claimed while the recovery of a dead node's sends ends.
       const stopped = deliverer.stop(graceMs)
       await recovering

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { test } from 'tap'
+import type { createOutbound } from '../../src/outbound/outbound.js'
 import { PluginError, type Capabilities } from '@throughline/plugin-sdk'
 import { withDatabase } from '../support/database.js'
 import { eventsOf, Network, say, seed, sendsOf, startNode, textChannel, until, untilState } from './fixture.js'
@@ -144,4 +145,29 @@ test('while the breaker of a channel is open nothing is claimed only to be given
     'select attempts, error_code from send',
   )
   t.same(rows, [{ attempts: 1, error_code: null }])
+})
+
+test('a node whose places are all taken asks the others for help, and they take what waits', async (t) => {
+  const store = await withDatabase(t)
+  const receivers: ((data: Readonly<Record<string, unknown>>) => void)[] = []
+  let asked = 0
+  const hints: Parameters<typeof createOutbound>[0]['hints'] = {
+    publish(_topic, data) {
+      asked++
+      for (const receive of receivers) receive(data)
+    },
+    onEphemeral(_topic, receive) {
+      receivers.push(receive)
+      return () => undefined
+    },
+  }
+  const [busy, idle] = [new Network(), new Network()]
+  busy.behave = () => new Promise(() => undefined)
+  const limits = { lanesPerChannel: 2 }
+  const { outbound } = startNode(t, store, { channels: { chat: { network: busy } }, limits, hints })
+  startNode(t, store, { channels: { chat: { network: idle } }, limits, hints })
+  for (let index = 0; index < 6; index += 1) await outbound.queue(say(await seed(store), `${index}`))
+  await until(() => idle.received.length === 4)
+  t.equal(busy.attempts.length, 2)
+  t.ok(asked <= 3, `asked ${asked} times`)
 })

@@ -86,6 +86,7 @@ interface NodeOptions {
   readonly channels?: Readonly<Record<string, ChannelOptions>>
   readonly limits?: Partial<DeliverLimits>
   readonly monotonic?: () => number
+  readonly hints?: Parameters<typeof createOutbound>[0]['hints']
 }
 
 type Teardown = { teardown(fn: () => void | Promise<void>): void }
@@ -122,6 +123,7 @@ export function startNode(t: Teardown, store: Store, options: NodeOptions): Test
         return () => undefined
       },
     },
+    hints: options.hints ?? { publish: () => undefined, onEphemeral: () => () => undefined },
     templates: { render: (name, values) => `${name} for ${String(values['name'])}` },
     fileUrl: (key) => `https://files.example/${key}`,
     replyTokenKey: Buffer.alloc(32, 7),
