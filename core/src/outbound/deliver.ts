@@ -25,6 +25,8 @@ export interface DeliverLimits {
   readonly leaseMs: number
 }
 
+const GATHER_MS = 5
+
 const defaults: DeliverLimits = { lanesPerChannel: 8, lanesPerNode: 64, sendTimeoutMs: 30_000, leaseMs: 40_000 }
 
 /**
@@ -36,6 +38,8 @@ export class Deliverer {
   readonly #limits: DeliverLimits
   readonly #woken = new Set<string>()
   readonly #timers = new Map<string, { readonly at: number; readonly timer: NodeJS.Timeout }>()
+  /** Channels of which more waited than there were places, at the last look. */
+  readonly #pressed = new Set<string>()
   /** Channels that found no free place on this node. */
   readonly #waiting = new Set<string>()
   readonly #busy = new Map<string, number>()
@@ -86,6 +90,8 @@ export class Deliverer {
 
   async #runRounds(): Promise<void> {
     for (const channel of this.#woken) {
+      // Lanes that end within a moment are claimed in one transaction.
+      if (this.#pressed.has(channel)) await delay(GATHER_MS)
       this.#woken.delete(channel)
       if (!this.#running) return
       try {
@@ -143,8 +149,12 @@ export class Deliverer {
       rate: instance.capabilities('')?.rate,
     })
     if (waitMs > 0) this.#wakeIn(channel, waitMs)
+    if (sends.length < places) this.#pressed.delete(channel)
     if (sends.length === 0) return
-    if (sends.length === places) this.#deps.full(channel)
+    if (sends.length === places) {
+      this.#pressed.add(channel)
+      this.#deps.full(channel)
+    }
     this.#deps.events.poke()
     const references = referencesOf(this.#deps.db, sends)
     references.catch(() => undefined)
