@@ -29,9 +29,22 @@ export function linkSignals(...sources: readonly AbortSignal[]): { readonly sign
   return { signal: own.signal, release: () => links.forEach((unlink) => unlink()) }
 }
 
+/** Runs under a signal that is linked to all of `sources` for as long as it takes. */
+export async function underSignals<T>(
+  sources: readonly AbortSignal[],
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const link = linkSignals(...sources)
+  try {
+    return await run(link.signal)
+  } finally {
+    link.release()
+  }
+}
+
 /** Waits so many milliseconds, or until `woken` or `signal` is aborted; never throws. */
 export async function pauseUntil(ms: number, woken: AbortController, signal: AbortSignal): Promise<void> {
-  const either = linkSignals(woken.signal, signal)
-  await delay(ms, undefined, { signal: either.signal }).catch(() => undefined)
-  either.release()
+  await underSignals([woken.signal, signal], (either) => delay(ms, undefined, { signal: either })).catch(
+    () => undefined,
+  )
 }

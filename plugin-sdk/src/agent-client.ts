@@ -26,15 +26,7 @@ import type {
 } from './agent-client-contract.js'
 import { AgentClientError } from './agent-client-error.js'
 import { createPace } from './agent-client-pace.js'
-export type {
-  AgentClient,
-  AgentClientOptions,
-  AgentEvent,
-  ClientState,
-  Cursor,
-  SocketConstructor,
-  SocketLike,
-} from './agent-client-contract.js'
+export type * from './agent-client-contract.js'
 export { AgentClientError } from './agent-client-error.js'
 
 interface Waiting {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isPluginError, type Analytics, type Logger } from '@throughline/plugin-sdk'
 import type { EventReader } from '../events/contract.js'
 import type { Leases } from '../jobs/contract.js'
-import { linkSignals, pauseUntil } from '../clock.js'
+import { pauseUntil, underSignals } from '../clock.js'
 import type { Instance } from '../plugins/contract.js'
 import type { CursorStore } from './cursor-store.js'
 import { redactEvent } from './redact.js'
@@ -136,14 +136,9 @@ async function follow(
         .filter((event) => wanted === '*' || wanted.includes(event.type))
         .map(({ agent: _agent, watch: _watch, cause: _cause, ...event }) => redactEvent(event, pii, salt))
       if (batch.length > 0) {
-        await instance.call('handle', (deps.limits ?? defaults).handleMs, async (it, inner) => {
-          const either = linkSignals(inner, signal)
-          try {
-            await it.handle(batch, either.signal)
-          } finally {
-            either.release()
-          }
-        })
+        await instance.call('handle', (deps.limits ?? defaults).handleMs, (it, inner) =>
+          underSignals([inner, signal], (either) => it.handle(batch, either)),
+        )
       }
       if (signal.aborted || !(await cursors.move(instance.id, cursor, last.position))) return
       cursor = last.position

@@ -1,5 +1,5 @@
 import { isPluginError, PluginError, type Http } from '@throughline/plugin-sdk'
-import { linkSignals } from '../clock.js'
+import { underSignals } from '../clock.js'
 import { isThroughlineError, ThroughlineError } from '../errors.js'
 import type { ChannelInstance } from '../plugins/contract.js'
 import type { PendingAttachment } from './attachment-store.js'
@@ -27,15 +27,12 @@ export async function fetchAttachment(deps: FetchDeps, one: PendingAttachment, s
   const instance = deps.channel(one.channel)
   if (instance !== null && instance.live === null) throw unavailable(one.channel)
   if (instance?.live?.fetchMedia !== undefined) {
-    return instance.call('fetchMedia', FETCH_MS, async (live, limit) => {
-      if (live.fetchMedia === undefined) throw unavailable(one.channel)
-      const either = linkSignals(limit, signal)
-      try {
-        return await live.fetchMedia(one.handle, { signal: either.signal, attempt: one.attempts })
-      } finally {
-        either.release()
-      }
-    })
+    return instance.call('fetchMedia', FETCH_MS, (live, limit) =>
+      underSignals([limit, signal], async (either) => {
+        if (live.fetchMedia === undefined) throw unavailable(one.channel)
+        return live.fetchMedia(one.handle, { signal: either, attempt: one.attempts })
+      }),
+    )
   }
   if (one.handle.url === undefined) {
     if (instance === null) throw unavailable(one.channel)

@@ -11,7 +11,7 @@ import {
   type Threads,
 } from '@throughline/plugin-sdk'
 import type { Kysely } from 'kysely'
-import { linkSignals } from '../clock.js'
+import { underSignals } from '../clock.js'
 import type { Ingress } from '../inbound/contract.js'
 import type { Periodic } from '../jobs/contract.js'
 import type { Tables } from '../store/tables.js'
@@ -77,16 +77,15 @@ export function createContext(deps: ContextDeps, of: ContextOf): Context {
     setHealth: of.onHealth,
     every(name, ms, task) {
       if (of.signal.aborted) return
-      const stop = deps.periodic.every(`${of.id}/${name}`, ms, (signal) => {
-        const both = linkSignals(signal, of.signal)
-        return attributed({ instance: of.id, signal: both.signal }, async () => task(both.signal))
-          .catch((error: unknown) => {
-            if (both.signal.aborted) return
+      const stop = deps.periodic.every(`${of.id}/${name}`, ms, (signal) =>
+        underSignals([signal, of.signal], (both) =>
+          attributed({ instance: of.id, signal: both }, async () => task(both)).catch((error: unknown) => {
+            if (both.aborted) return
             metrics.count('periodic_errors', 1, { task: name })
             log.warn({ task: name, ...describe(error) }, 'periodic work of the plugin failed')
-          })
-          .finally(both.release)
-      })
+          }),
+        ),
+      )
       of.signal.addEventListener('abort', () => void stop().catch(() => undefined), { once: true })
     },
   }

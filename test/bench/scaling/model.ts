@@ -48,7 +48,7 @@ export interface Limit {
 
 const GB = 1024 ** 3
 /** As the engine has them: events 96 hours, the inbox 7 days. */
-const EVENT_DAYS = 4
+export const EVENT_DAYS = 4
 const INBOX_DAYS = 7
 const DAY_S = 86_400
 const HOT_DAYS = 7

@@ -1,5 +1,16 @@
 import type { Bytes, Measured } from './measured.js'
-import { desk, growth, keptBytes, limits, meanCost, partitionFrom, usualShape, type Limit, type Site } from './model.js'
+import {
+  EVENT_DAYS,
+  desk,
+  growth,
+  keptBytes,
+  limits,
+  meanCost,
+  partitionFrom,
+  usualShape,
+  type Limit,
+  type Site,
+} from './model.js'
 
 /** As the deployment files limit a node. */
 const NODE_LIMIT_MB = 768
@@ -118,7 +129,7 @@ function bytesTable(m: Measured): string {
         ...rows('a contact', m.bytesPerContact),
       ],
     ),
-    `A row of \`inbox\` takes ${short(m.inboxRow)} bytes with its indexes and goes after 7 days, one of \`event_log\` ${short(m.eventRow)} bytes and goes after 96 hours. An external id as networks make them (46 characters in no order) takes ${short(m.randomIdIndexRow)} bytes of index; the measurement's own, short and in order, ${short(m.externalIdIndexRow)}. With the assumptions below a message leaves **${short(keptBytes(m, usualShape))} bytes** for ever.`,
+    `A row of \`inbox\` takes ${short(m.inboxRow)} bytes with its indexes and goes after 7 days, one of \`event_log\` ${short(m.eventRow)} bytes and goes after ${EVENT_DAYS * 24} hours. An external id as networks make them (46 characters in no order) takes ${short(m.randomIdIndexRow)} bytes of index; the measurement's own, short and in order, ${short(m.externalIdIndexRow)}. With the assumptions below a message leaves **${short(keptBytes(m, usualShape))} bytes** for ever.`,
   ].join('\n\n')
 }
 
