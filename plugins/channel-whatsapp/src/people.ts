@@ -15,7 +15,8 @@ export type Person = { readonly phone?: string; readonly user?: string; readonly
 const isDigits = (id: string): boolean => /^\d{5,20}$/.test(id)
 
 export function personOf(phoneOrUser: unknown, user: unknown, parent: unknown): Person {
-  const first = idOf(phoneOrUser)?.replace(/^\+/, '')
+  // A lone "+" is no id at all: without its sign nothing is left.
+  const first = idOf(idOf(phoneOrUser)?.replace(/^\+/, ''))
   const phone = first !== undefined && isDigits(first) ? first : undefined
   const scoped = idOf(user) ?? (phone === undefined ? first : undefined)
   const group = idOf(parent)

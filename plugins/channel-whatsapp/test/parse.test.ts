@@ -224,6 +224,11 @@ test('account news and empty bodies are unknown, with the same id each time', as
     t.match(only(odd), { type: 'unknown' })
 })
 
+test('a sender of nothing but a plus sign is no sender', async (t) => {
+  const words = { type: 'text', text: { body: 'x' }, from: '+' }
+  t.match(only(body({ messages: [message(words)] })), { type: 'unknown', id: /^unknown:/ })
+})
+
 test('times that cannot be true become the time of arrival', async (t) => {
   for (const timestamp of ['0', '-1', 'soon', '99999999999', 1e300, null, undefined])
     t.equal(only(from({ type: 'text', text: { body: 'x' }, timestamp })).at, testEpoch, String(timestamp))
