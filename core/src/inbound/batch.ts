@@ -5,15 +5,7 @@ import { inTransaction } from '../store/transaction.js'
 import { applyFurther } from './apply-further.js'
 import type { BatchDeps, BatchMessage, BatchResult, ResolvedSender, Sender } from './batch-contract.js'
 import { insertDecisions } from './decision-store.js'
-import {
-  clearTrouble,
-  closeBatch,
-  readInHand,
-  remarkRows,
-  type Claim,
-  type HandRow,
-  type InboxRow,
-} from './drain-store.js'
+import { closeBatch, readInHand, remarkRows, type Claim, type HandRow, type InboxRow } from './drain-store.js'
 import { routeBatch } from './route-batch.js'
 
 /**
@@ -48,8 +40,8 @@ export async function applyBatch<P>(
     last(deps.events.append(trx, [...identity.events, ...written.events, ...workEvents, ...further.events]))
     last(remarkRows(trx, new Map([...further.remarks, ...timeline.remarks])))
     const retried = rows.filter((row) => row.crashes > 0 || part === 'part' || hand.length === 1)
-    if (retried.length > 0) last(clearTrouble(trx, [...new Set(retried.map((row) => row.lane))]))
-    const closed = closeBatch(trx, claim, rows, part === 'part')
+    const lanes = [...new Set(retried.map((row) => row.lane))]
+    const closed = closeBatch(trx, claim, rows, part === 'part', lanes)
     last(closed)
     if (failPoint !== null) {
       await closed

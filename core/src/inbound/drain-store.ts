@@ -79,7 +79,8 @@ export class ClaimLost extends Error {
 }
 
 /**
- * The closing statement of every batch: its rows wait no more, and the fence: the claim must still be ours, and is given up.
+ * The closing statement of every batch: its rows wait no more, lanes tried again are in trouble no more, and the fence: the
+ * claim must still be ours, and is given up.
  * Throws ClaimLost, and ends the transaction, where it is somebody else's by now (F4); so the commit may be sent before the
  * answer to this is known. While a failed batch is applied in parts, the claim is kept for the next part.
  *
@@ -91,9 +92,12 @@ export async function closeBatch(
   claim: Claim,
   rows: readonly InboxRow[],
   keep: boolean,
+  retried: readonly string[],
 ): Promise<void> {
   const closed = sql`
-    with ended as (
+    with cleared as (
+      delete from lane_trouble where lane = any(${retried}::text[])
+    ), ended as (
       delete from inbox_waiting w
       using unnest(${rows.map((row) => row.shard)}::smallint[], ${rows.map((row) => row.id)}::bigint[]) as e(shard, id)
       where w.shard = e.shard and w.id = e.id
@@ -164,10 +168,6 @@ export async function parkRow(
     update inbox set state = 'parked', code = ${code}, reason = ${reason.slice(0, 500)} where id = ${row.id}`.execute(
     db,
   )
-}
-
-export async function clearTrouble(trx: Transaction<Tables>, lanes: readonly string[]): Promise<void> {
-  await sql`delete from lane_trouble where lane = any(${lanes}::text[])`.execute(trx)
 }
 
 /** Shards with lanes whose waiting time is over. */
