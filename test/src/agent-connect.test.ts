@@ -43,14 +43,14 @@ test('at the terminal an agent sees who waits, accepts, answers the right custom
   terminal.types('hello?')
   await terminal.sees(/no conversation: accept an offer first/)
 
-  terminal.types(`accept ${number}`)
+  terminal.types(`a ${number}`)
   await terminal.sees(new RegExp(`\\[${number}\\] is yours[^\\n]*\\n  webchat < My invoice is wrong`))
   terminal.types('We send a new one.')
   await eventually('the answer in the chat', async () =>
     (await invoice.messages()).map(textOf).includes('We send a new one.'),
   )
 
-  terminal.types('a')
+  terminal.types('accept')
   const [, other] = await terminal.sees(/\[(\d)\] is yours[^\n]*\n {2}webchat < Where is my parcel\?/)
   terminal.types('It comes tomorrow.')
   await eventually('the answer in the other', async () =>

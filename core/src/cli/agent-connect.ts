@@ -116,16 +116,14 @@ export async function agentConnect(options: ConnectOptions): Promise<void> {
   async function line(entered: string): Promise<boolean> {
     const words = entered.trim()
     const { current } = desk
-    const act = /^(a|d|\/go)(?: (\d{1,6}))?$/.exec(
-      current === null ? words.replace(/^(a)ccept|^(d)ecline/, '$1$2') : words,
-    )
-    const number = act?.[2] === undefined ? null : Number(act[2])
+    const [, act, digits] = /^(a|accept|d|decline|\/go)(?: (\d{1,6}))?$/.exec(words) ?? []
+    const number = digits === undefined ? null : Number(digits)
     if (words === '') return true
     if (words === '/quit') return false
     if (words === '/help') help.forEach((one) => out(one))
-    else if (act?.[1] === 'a') await accept(number)
-    else if (act?.[1] === 'd') await decline(number)
-    else if (act?.[1] === '/go') {
+    else if (act === 'a' || act === 'accept') await accept(number)
+    else if (act === 'd' || act === 'decline') await decline(number)
+    else if (act === '/go') {
       const to = number === null ? undefined : desk.go(number)
       if (to === undefined) out('* that is none of your conversations')
       else await show(to)
