@@ -186,7 +186,10 @@ test('the agents’ socket', async (t) => {
       })
       return { status: response.status, body: (await response.json()) as any }
     }
-    const found = await eventually('the conversation', async () => (await call('/v1/conversations')).body.items[0])
+    const found = await eventually('the conversation', async () => {
+      const { items } = (await call('/v1/conversations')).body
+      return items.find((one: { touchpoints: { thread: string }[] }) => one.touchpoints[0]?.thread === visitor.thread)
+    })
     const send = () =>
       call(`/v1/conversations/${found.id}/messages`, {
         method: 'POST',
