@@ -124,7 +124,7 @@ export async function agentConnect(options: ConnectOptions): Promise<void> {
     else if (act === 'a' || act === 'accept') await accept(number)
     else if (act === 'd' || act === 'decline') await decline(number)
     else if (act === '/go') {
-      const to = number === null ? undefined : desk.go(number)
+      const to = number === null ? undefined : desk.own(number)
       if (to === undefined) out('* that is none of your conversations')
       else await show(to)
     } else if (words === '/away' || words === '/online') await say('presence.set', { state: words.slice(1) })

@@ -2,15 +2,15 @@
 export interface Desk {
   /** The conversation's number on this desk; it keeps it as long as the terminal runs. */
   numberOf(conversation: string): number
-  offered(offer: { readonly id: string; readonly conversation: string }): void
+  offered(offer: Offer): void
   /** The offer of this number, or without a number the oldest; taken off the desk. */
   takeOffer(number: number | null): Offer | undefined
   /** An offer somebody else took, or that ran out. Answers its number, null when it was not on the desk. */
   offerGone(id: string): number | null
   /** The conversation is the agent's, and the one that lines are sent to. */
   open(conversation: string): void
-  /** The agent's conversation of this number becomes the one that lines are sent to. */
-  go(number: number): string | undefined
+  /** The agent's own conversation of this number. */
+  own(number: number): string | undefined
   /** Done with: the one that lines are sent to from now on, if there is another. */
   done(conversation: string): string | null
   readonly current: string | null
@@ -33,9 +33,7 @@ export function createDesk(): Desk {
   }
   return Object.freeze({
     numberOf,
-    offered(offer) {
-      if (!offers.some(({ id }) => id === offer.id)) offers.push(offer)
-    },
+    offered: (offer) => void offers.push(offer),
     takeOffer(number) {
       const at = number === null ? 0 : offers.findIndex(({ conversation }) => numberOf(conversation) === number)
       return at < 0 ? undefined : offers.splice(at, 1)[0]
@@ -49,11 +47,7 @@ export function createDesk(): Desk {
       mine.add(conversation)
       current = conversation
     },
-    go(number) {
-      const found = [...mine].find((conversation) => numberOf(conversation) === number)
-      current = found ?? current
-      return found
-    },
+    own: (number) => [...mine].find((conversation) => numberOf(conversation) === number),
     done(conversation) {
       mine.delete(conversation)
       if (current === conversation) current = [...mine].at(-1) ?? null
